@@ -1,0 +1,78 @@
+"""Careful access to the fields of a parsed record, with reject reasons that name the field.
+
+Belongs here: what several formats share. Does not: the shape of any one of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medallion_assets.conform.record import Rejected
+
+ROLES = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bing": "assistant",
+    "bard": "assistant",
+    "model": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "function_response": "tool",
+    "observation": "tool",
+    "ipython": "tool",
+}
+
+
+def an_object(value: Any, what: str = "the record") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Rejected("wrong_type", f"{what} is a JSON {json_type(value)}, expected an object")
+    return value
+
+
+def a_list(record: dict[str, Any], key: str) -> list[Any]:
+    if key not in record:
+        raise Rejected("missing_field", f"{key!r} is missing; found {sorted(record)}")
+    value = record[key]
+    if not isinstance(value, list):
+        raise Rejected("wrong_type", f"{key!r} is a JSON {json_type(value)}, expected an array")
+    return value
+
+
+def text(record: dict[str, Any], *keys: str) -> str:
+    """The first of these fields that is there; it must be a string."""
+    for key in keys:
+        if key in record:
+            if not isinstance(record[key], str):
+                raise Rejected("wrong_type", f"{key!r} is a JSON {json_type(record[key])}, expected a string")
+            return record[key]
+    names = " or ".join(repr(key) for key in keys)
+    raise Rejected("missing_field", f"{names} is missing; found {sorted(record)}")
+
+
+def optional_text(record: dict[str, Any], *keys: str) -> str | None:
+    """Like text(), but absent and null are None."""
+    present = [key for key in keys if record.get(key) is not None]
+    return text(record, present[0]) if present else None
+
+
+def own_id(record: dict[str, Any]) -> str | None:
+    """The record's id in its source, where it has a plain one."""
+    value = record.get("id")
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def role(name: Any) -> str:
+    if not isinstance(name, str) or name.lower() not in ROLES:
+        raise Rejected("unknown_role", f"role {name!r}; known: {', '.join(sorted(ROLES))}")
+    return ROLES[name.lower()]
+
+
+def json_type(value: Any) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")

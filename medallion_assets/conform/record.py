@@ -1,0 +1,68 @@
+"""The conformed record of each data unit, its rejection, and its identity.
+
+Belongs here: the in-memory shapes that formats return and the hash that names them. Does not: any
+source's own shape (formats/) or judgement of content (curate/).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+RECORD_ID_HEX_DIGITS = 32
+
+
+class Rejected(Exception):
+    """A record that can't go on: a reason code, and what exactly was found."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}")
+
+
+@dataclass(slots=True)
+class Message:
+    """One turn. `tool_calls` is JSON text; `train` is false for assistant turns that are context only."""
+
+    role: str
+    content: str
+    reasoning_content: str | None = None
+    tool_calls: str | None = None
+    tool_call_id: str | None = None
+    name: str | None = None
+    train: bool = True
+
+    def as_row(self) -> dict[str, Any]:
+        return {
+            "role": self.role,
+            "content": self.content,
+            "reasoning_content": self.reasoning_content,
+            "tool_calls": self.tool_calls,
+            "tool_call_id": self.tool_call_id,
+            "name": self.name,
+            "train": self.train and self.role == "assistant",
+        }
+
+
+@dataclass(slots=True)
+class Conversation:
+    """An SFT record."""
+
+    messages: list[Message] = field(default_factory=list)
+    tools: str | None = None
+    source_id: str | None = None
+
+
+def canonical_json(value: Any) -> str:
+    """One text per JSON value: sorted keys, no spaces."""
+    return msgspec.json.encode(value, order="deterministic").decode()
+
+
+def record_id(rows: list[dict[str, Any]], tools: str | None) -> str:
+    """The content hash of a conversation: equal content has equal ids, whatever source it came from."""
+    content = msgspec.json.encode([rows, tools], order="deterministic")
+    return hashlib.sha256(content).hexdigest()[:RECORD_ID_HEX_DIGITS]

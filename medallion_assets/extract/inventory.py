@@ -1,0 +1,239 @@
+"""What lies in a source's landing folder: exports known by the SHA-256 of their bytes.
+
+Belongs here: walking, refusing what is no plain file, leaving out half-written files, landing dates,
+the once-only record of where each export belongs. Does not: reading records (containers.py) or
+deciding what to run (automation/).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import signal
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import msgspec
+
+from medallion_assets.storage import files
+
+# A file is taken once nobody has it open for writing and it has been left alone for this long.
+SETTLE_SECONDS = 2.0
+IN_PROGRESS_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".swp", "~")
+DATE_FOLDER = re.compile(r"(?:dt=)?(\d{4}-\d{2}-\d{2})", re.ASCII)
+DATE_IN_NAME = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})(?!\d)", re.ASCII)
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """The record, written once at first sight, of which partition an export belongs to."""
+
+    file: str
+    landing_date: date
+    size: int
+
+
+@dataclass(frozen=True)
+class Export:
+    """A landed file. `file` and `landing_date` are those of its first sight; `path` holds its bytes now."""
+
+    sha256: str
+    file: str
+    landing_date: date
+    size: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """One look at a landing folder. Nothing in it is skipped without standing in one of these lists."""
+
+    exports: tuple[Export, ...]  # by landing date, then SHA-256
+    redelivered: tuple[str, ...]  # files whose bytes landed before, under another name or date
+    unsettled: tuple[str, ...]  # still being written
+    refused: tuple[tuple[str, str], ...]  # (file, why)
+
+    def by_date(self) -> dict[date, list[Export]]:
+        grouped: dict[date, list[Export]] = {}
+        for export in self.exports:
+            grouped.setdefault(export.landing_date, []).append(export)
+        return grouped
+
+
+class _Seen(msgspec.Struct, array_like=True):
+    """Cache entry: the SHA-256 of a file that has not been touched since."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    sha256: str
+
+    def is_of(self, status: os.stat_result) -> bool:
+        now = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        return (self.size, self.mtime_ns, self.ctime_ns, self.inode) == now
+
+
+def date_in_path(file: str) -> date | None:
+    """The landing date that a path spells: a date folder, else eight digits in the file's name."""
+    *folders, name = file.split("/")
+    for folder in reversed(folders):
+        if (match := DATE_FOLDER.fullmatch(folder)) and (day := _valid_date(match[1])):
+            return day
+    for match in DATE_IN_NAME.finditer(name):
+        if day := _valid_date("-".join(match.groups())):
+            return day
+    return None
+
+
+def scan(landing: Path, ledger: Path, *, wait: bool = False) -> Inventory:
+    """Looks at everything in `landing`; `ledger` is the source's folder of once-only records.
+
+    With `wait`, files touched a moment ago are given the time to settle, so that a run started by hand
+    right after a drop takes them. A missing folder is an empty one.
+    """
+    cache_path = ledger / "_cache.json"
+    cache = _read_cache(cache_path)
+    found: list[tuple[date | None, str, Path, os.stat_result, str]] = []
+    unsettled: list[str] = []
+    refused: list[tuple[str, str]] = []
+    for file, path in _walk(landing, refused):
+        if why := _refusal(path):
+            refused.append((file, why))
+        elif (seen := _settled_digest(path, cache.get(file), wait=wait)) is None:
+            unsettled.append(file)
+        else:
+            found.append((date_in_path(file), file, path, *seen))
+    _write_cache(cache_path, cache, {file: _seen(status, sha256) for _, file, _, status, sha256 in found})
+    exports, redelivered = _claim_all(found, ledger)
+    return Inventory(exports, redelivered, tuple(unsettled), tuple(refused))
+
+
+def _claim_all(
+    found: list[tuple[date | None, str, Path, os.stat_result, str]], ledger: Path
+) -> tuple[tuple[Export, ...], tuple[str, ...]]:
+    """Earliest date first, so that among files first seen together the result follows from their paths."""
+    today = datetime.now(UTC).date()
+    exports: dict[str, Export] = {}
+    redelivered = []
+    for day, file, path, status, sha256 in sorted(found, key=lambda f: (f[0] or today, f[1])):
+        claim = _claim(ledger, sha256, Claim(file, day or today, status.st_size))
+        if claim.file != file:
+            redelivered.append(file)
+        if sha256 not in exports:
+            exports[sha256] = Export(sha256, claim.file, claim.landing_date, claim.size, path)
+    return tuple(sorted(exports.values(), key=lambda e: (e.landing_date, e.sha256))), tuple(redelivered)
+
+
+def _claim(ledger: Path, sha256: str, claim: Claim) -> Claim:
+    """First writer wins, for ever: an export never moves to another partition. Each delivery is noted too."""
+    record = msgspec.json.encode(claim)
+    first = msgspec.json.decode(files.write_once(ledger / f"{sha256}.json", record), type=Claim)
+    if first.file != claim.file:
+        name = hashlib.sha256(claim.file.encode(errors="surrogateescape")).hexdigest()[:12]
+        files.write_once(ledger / f"{sha256}.{name}.json", record)
+    return first
+
+
+def _walk(landing: Path, refused: list[tuple[str, str]]) -> Iterator[tuple[str, Path]]:
+    """Every file below, by path. Hidden and in-progress names are the writer's own business: not landed."""
+    if not landing.exists():
+        return
+
+    def unreadable(error: OSError) -> None:
+        refused.append((str(error.filename), f"can't be listed: {error.strerror}"))
+
+    for folder, names, entries in os.walk(landing, onerror=unreadable):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        linked = [name for name in names if Path(folder, name).is_symlink()]
+        for name in sorted(entries + linked):
+            if not name.startswith(".") and not name.endswith(IN_PROGRESS_SUFFIXES):
+                path = Path(folder, name)
+                yield path.relative_to(landing).as_posix(), path
+
+
+def _refusal(path: Path) -> str | None:
+    try:
+        path.name.encode()
+        mode = path.lstat().st_mode
+    except UnicodeEncodeError:
+        return "its name is not UTF-8"
+    except OSError as error:
+        return f"can't be looked at: {error.strerror}"
+    if stat.S_ISLNK(mode):
+        return "is a symbolic link; move or copy the file itself here"
+    if not stat.S_ISREG(mode):
+        return "is not a regular file"
+    return None if os.access(path, os.R_OK) else "can't be read: permission denied"
+
+
+def _settled_digest(path: Path, seen: _Seen | None, *, wait: bool) -> tuple[os.stat_result, str] | None:
+    """The file's status and SHA-256, or None while it is being written (or has just vanished)."""
+    try:
+        with path.open("rb") as file:
+            before = os.fstat(file.fileno())
+            if seen is not None and seen.is_of(before):
+                return before, seen.sha256
+            if _is_being_written(file.fileno()):
+                return None
+            if (left := _seconds_to_settle(before)) > 0:
+                if not wait:
+                    return None
+                time.sleep(left)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            after = path.lstat()
+    except FileNotFoundError:
+        return None
+    return (after, sha256) if _seen(before, sha256).is_of(after) else None
+
+
+def _seconds_to_settle(status: os.stat_result) -> float:
+    """A time stamp in the future comes from another clock and says nothing about now."""
+    age = time.time() - status.st_mtime
+    return SETTLE_SECONDS - age if 0 <= age < SETTLE_SECONDS else 0.0
+
+
+def _is_being_written(descriptor: int) -> bool:
+    """Asks the kernel: a read lease is refused while anyone has the file open for writing (Linux)."""
+    if not hasattr(fcntl, "F_SETLEASE"):
+        return False
+    try:
+        # A writer that comes meanwhile is signalled to us; the default signal would end the process.
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # type: ignore[attr-defined]
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # no leases on this file system, or another user's file: the settling time decides
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
+def _seen(status: os.stat_result, sha256: str) -> _Seen:
+    return _Seen(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, sha256)
+
+
+def _read_cache(path: Path) -> dict[str, _Seen]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, _Seen])
+    except (FileNotFoundError, msgspec.DecodeError):
+        return {}  # only a cache: hashing again costs time, not truth
+
+
+def _write_cache(path: Path, old: dict[str, _Seen], new: dict[str, _Seen]) -> None:
+    if new != old:
+        files.make_folder(path.parent)
+        files.replace_atomically(path, msgspec.json.encode(new))
+
+
+def _valid_date(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if 1970 <= day.year < 2100 else None

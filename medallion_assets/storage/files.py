@@ -1,0 +1,127 @@
+"""The only module that knows how bytes become durable on a local file system.
+
+Belongs here: fsync order, atomic replacement, write-once records, locks, hashing while writing.
+Does not: what the bytes mean (manifest.py, parts.py) or where they lie (store.py).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# A leading dot and no data suffix: neither DuckDB's globs nor pyarrow.dataset pick such a file up.
+TEMPORARY_PREFIX = ".tmp-"
+COPY_CHUNK_BYTES = 1 << 20
+
+
+def temporary_beside(path: Path) -> Path:
+    """A fresh name in the same folder, so that the later rename stays on one file system."""
+    return path.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Creates a folder and its parents so that they survive a power cut."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def replace_atomically(path: Path, content: bytes) -> None:
+    """Readers see the old content or the new, whole; a crash leaves one of the two."""
+    temporary = temporary_beside(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_once(path: Path, content: bytes) -> bytes:
+    """Writes a record that is never rewritten; returns what is on record, ours or an earlier one's."""
+    if not path.exists():
+        make_folder(path.parent)
+        temporary = temporary_beside(path)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(temporary, path)  # fails where the name exists: the first writer wins
+            sync_folder(path.parent)
+        except FileExistsError:
+            pass  # another process was first; its record counts
+        finally:
+            temporary.unlink(missing_ok=True)
+    return path.read_bytes()
+
+
+@contextmanager
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Holds `path` locked among processes and threads; the kernel frees it if we die."""
+    make_folder(path.parent)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class HashingFile(io.RawIOBase):
+    """A write-only file that knows the SHA-256 and the size of what went through it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = path.open("xb", buffering=COPY_CHUNK_BYTES)
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data) -> int:  # type: ignore[no-untyped-def]  # any buffer, as io declares it
+        self._digest.update(data)
+        written = self._file.write(data)
+        self.size += written
+        return written
+
+    def tell(self) -> int:
+        return self.size
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def close(self) -> None:
+        if not self.closed:
+            try:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            finally:
+                self._file.close()
+        super().close()

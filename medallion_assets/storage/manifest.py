@@ -1,0 +1,80 @@
+"""The manifest: the atomic pointer that makes a set of files one generation of a partition.
+
+Belongs here: its fields, its JSON, its digests. Does not: reading or writing files (store.py).
+Nothing in it depends on the clock, the host or the run, so equal content means equal bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+MANIFEST_NAME = "_manifest.json"
+MANIFEST_VERSION = 1
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a JSON-able value, independent of the order of its keys."""
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
+
+
+class Digests(msgspec.Struct, frozen=True):
+    """What a generation was made from. Equal digests promise equal bytes, so the work can be skipped."""
+
+    inputs: str
+    code: str
+    config: str
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One immutable Parquet file. `export` is the SHA-256 of the export it renders (bronze only)."""
+
+    name: str
+    sha256: str
+    rows: int
+    bytes: int
+    export: str | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """One whole generation of a partition: its parts, its rejects, and what it was made from."""
+
+    table_schema: str
+    schema_version: int
+    digests: Digests
+    parts: tuple[Part, ...]
+    rejects: tuple[Part, ...]
+    content_hash: str
+    summary: Mapping[str, Any]
+    manifest_version: int = MANIFEST_VERSION
+
+    @property
+    def rows(self) -> int:
+        return sum(part.rows for part in self.parts)
+
+    @property
+    def bytes(self) -> int:
+        return sum(part.bytes for part in self.parts + self.rejects)
+
+    @property
+    def rejected_rows(self) -> int:
+        return sum(part.rows for part in self.rejects)
+
+    @property
+    def file_names(self) -> frozenset[str]:
+        return frozenset(part.name for part in self.parts + self.rejects)
+
+    def encode(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
+
+    @staticmethod
+    def decode(content: bytes) -> Manifest:
+        return msgspec.json.decode(content, type=Manifest)
+
+
+def content_hash(parts: tuple[Part, ...], rejects: tuple[Part, ...]) -> str:
+    """Identifies the rows of a generation, in order, with its rejects."""
+    return digest_of([[part.sha256 for part in parts], [part.sha256 for part in rejects]])

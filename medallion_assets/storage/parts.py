@@ -1,0 +1,137 @@
+"""Parquet parts whose bytes depend on their rows alone.
+
+Belongs here: the writer settings, the regrouping of rows, strict schema enforcement, verified reading.
+Does not: which parts make up a partition (manifest.py, store.py).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from medallion_assets.schemas import TableSchema
+from medallion_assets.storage.files import HashingFile, sync_folder, temporary_beside
+from medallion_assets.storage.manifest import Part
+
+READ_BATCH_ROWS = 2048
+
+
+class SchemaMismatch(ValueError):
+    """Rows that do not have exactly the columns their table declares."""
+
+    def __init__(self, schema: TableSchema, differences: Sequence[str]) -> None:
+        self.schema = schema
+        self.differences = tuple(differences)
+        lines = "\n".join(f"  - {difference}" for difference in self.differences)
+        super().__init__(
+            f"rows do not fit the schema {schema.name!r} version {schema.version}:\n{lines}\n"
+            "Rename and convert columns where the rows are made; the store never coerces."
+        )
+
+
+def schema_differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
+    """Every way in which `found` is not `declared`: missing, unexpected, other type, other order."""
+    differences = [
+        f"column {field.name!r} ({field.type}) is missing" for field in declared if field.name not in found.names
+    ]
+    differences += [f"column {name!r} is not declared" for name in found.names if name not in declared.names]
+    differences += [
+        f"column {field.name!r} is {found.field(field.name).type}, declared {field.type}"
+        for field in declared
+        if field.name in found.names and not found.field(field.name).type.equals(field.type)
+    ]
+    if not differences and found.names != declared.names:
+        differences.append(f"columns come in the order {found.names}, declared {declared.names}")
+    return differences
+
+
+def null_differences(table: pa.Table, declared: pa.Schema) -> list[str]:
+    return [
+        f"column {field.name!r} has {table.column(field.name).null_count} nulls, declared not null"
+        for field in declared
+        if not field.nullable and table.column(field.name).null_count
+    ]
+
+
+def enforce(table: pa.Table, declared: TableSchema) -> pa.Table:
+    """Returns the rows under the declared schema, or raises SchemaMismatch with every difference."""
+    schema = declared.arrow
+    differences = schema_differences(table.schema, schema) or null_differences(table, schema)
+    if differences:
+        raise SchemaMismatch(declared, differences)
+    return pa.Table.from_arrays(table.columns, schema=schema)
+
+
+class PartWriter:
+    """Streams rows into one part. However the rows are batched on the way in, the bytes are the same."""
+
+    def __init__(self, folder: Path, schema: TableSchema, *, label: str) -> None:
+        self._final = folder / f"{label}.parquet"
+        self._temporary = temporary_beside(self._final)
+        self._label = label
+        self._schema = schema
+        self._row_group_rows = schema.row_group_rows
+        self._pending: list[pa.Table] = []
+        self._pending_rows = 0
+        self.rows = 0
+        self._sink = HashingFile(self._temporary)
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            schema.arrow,
+            compression="zstd",
+            compression_level=1,
+            version="2.6",
+            write_page_checksum=True,
+            store_schema=False,  # the Arrow schema in the footer would carry what schemas.py may reword
+        )
+
+    def write(self, table: pa.Table) -> None:
+        self._pending.append(enforce(table, self._schema))
+        self._pending_rows += table.num_rows
+        self.rows += table.num_rows
+        if self._pending_rows >= self._row_group_rows:
+            self._write_groups(final=False)
+
+    def _write_groups(self, *, final: bool) -> None:
+        rows = pa.concat_tables(self._pending)
+        step = self._row_group_rows
+        whole = rows.num_rows if final else rows.num_rows - rows.num_rows % step
+        for start in range(0, whole, step):
+            # One chunk per group: the Parquet encoder's pages follow the chunk layout.
+            group = rows.slice(start, min(step, whole - start)).combine_chunks()
+            self._writer.write_table(group, row_group_size=step)
+        self._pending = [rows.slice(whole)] if whole < rows.num_rows else []
+        self._pending_rows = rows.num_rows - whole
+
+    def finish(self, *, export: str | None = None) -> Part:
+        """Closes, syncs and names the part after its content. It counts only once a manifest names it."""
+        if self._pending:
+            self._write_groups(final=True)
+        self._writer.close()
+        self._sink.close()
+        sha256 = self._sink.sha256
+        path = self._final.with_name(f"{self._label}-{sha256[:12]}.parquet")
+        os.replace(self._temporary, path)
+        sync_folder(path.parent)
+        return Part(name=path.name, sha256=sha256, rows=self.rows, bytes=self._sink.size, export=export)
+
+    def abandon(self) -> None:
+        """Drops everything written so far."""
+        try:
+            self._writer.close()
+            self._sink.close()
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+def read_batches(
+    paths: Sequence[Path], columns: Sequence[str] | None = None, *, rows: int = READ_BATCH_ROWS
+) -> Iterator[pa.RecordBatch]:
+    """The rows of these parts in order, a batch at a time, with page checksums verified."""
+    for path in paths:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield from file.iter_batches(batch_size=rows, columns=list(columns) if columns else None)

@@ -1,0 +1,291 @@
+"""The partition store: immutable parts, one manifest per partition, whole generations only.
+
+Belongs here: where partitions lie, and the protocols that overwrite, append, read and sweep them.
+Does not: how a part is encoded (parts.py), what its rows mean (schemas.py), or anything of Dagster.
+
+    <root>/<layer>/<table>[/v=<version>]/dt=<key>/part-00000-<hash12>.parquet, rejects-…, _manifest.json
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from medallion_assets.schemas import REJECTS, TableSchema
+from medallion_assets.storage import files
+from medallion_assets.storage.manifest import (
+    MANIFEST_NAME,
+    Digests,
+    Manifest,
+    Part,
+    content_hash,
+    digest_of,
+)
+from medallion_assets.storage.parts import PartWriter, read_batches
+
+# How long a superseded part stays for readers that opened the manifest before it was replaced.
+GRACE_SECONDS = 3600
+# Partition keys and table names become folder names: slugs and dates, nothing that climbs out.
+SAFE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}", re.ASCII)
+
+
+class MissingPartition(LookupError):
+    """A partition that has not been materialized."""
+
+
+class ImmutablePartition(RuntimeError):
+    """An attempt to overwrite or shrink an append-only partition."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the store. `version` separates generations of the whole table, as gold's tokenizers do."""
+
+    layer: str
+    name: str
+    schema: TableSchema
+    append_only: bool = False
+    version: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.layer}/{self.name}"
+
+
+class PartitionWriter:
+    """Where a build puts the rows and the rejects of one partition, and its summary."""
+
+    def __init__(self, folder: Path, table: Table) -> None:
+        self._rows = PartWriter(folder, table.schema, label="part-00000")
+        self._rejects = PartWriter(folder, REJECTS, label="rejects-00000")
+        self.summary: dict[str, Any] = {}
+
+    def rows(self, table: pa.Table) -> None:
+        self._rows.write(table)
+
+    def rejects(self, table: pa.Table) -> None:
+        self._rejects.write(table)
+        by_reason = self.summary.setdefault("rejected", {})
+        for item in table.column("reason").value_counts().to_pylist():
+            by_reason[item["values"]] = by_reason.get(item["values"], 0) + item["counts"]
+
+    def finish(self) -> tuple[Part, Part]:
+        return self._rows.finish(), self._rejects.finish()
+
+    def abandon(self) -> None:
+        self._rows.abandon()
+        self._rejects.abandon()
+
+
+@dataclass(frozen=True)
+class Build:
+    """How to make one partition: its digests, known beforehand, and the work, done only if they changed.
+
+    `digests` is a function since the inputs must be looked at while the partition is locked.
+    """
+
+    digests: Callable[[], Digests]
+    write: Callable[[PartitionWriter], None]
+
+
+@dataclass(frozen=True)
+class Append:
+    """New parts of an append-only partition, by a label unique to their content (an export's SHA-256)."""
+
+    parts: Mapping[str, Callable[[], Iterable[pa.Table]]]
+    summary: Callable[[str], Mapping[str, Any]] = field(default=lambda label: {})
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of one partition: its manifest, and whether any byte changed."""
+
+    manifest: Manifest
+    changed: bool
+
+
+class PartitionStore:
+    """Reads and writes partitions below one root folder. Safe among processes; see each method's promise."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def table_folder(self, table: Table) -> Path:
+        folder = self.root / _safe(table.layer) / _safe(table.name)
+        return folder / f"v={_safe(table.version)}" if table.version else folder
+
+    def folder(self, table: Table, key: str) -> Path:
+        return self.table_folder(table) / f"dt={_safe(key)}"
+
+    def keys(self, table: Table) -> list[str]:
+        """The materialized partitions, ascending."""
+        return sorted(
+            path.parent.name.removeprefix("dt=")
+            for path in self.table_folder(table).glob(f"dt=*/{MANIFEST_NAME}")
+        )
+
+    def manifest(self, table: Table, key: str) -> Manifest | None:
+        try:
+            return Manifest.decode((self.folder(table, key) / MANIFEST_NAME).read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def paths(self, table: Table, key: str, *, rejects: bool = False) -> list[Path]:
+        """The files of the present generation; raises MissingPartition if there is none."""
+        manifest = self.manifest(table, key)
+        if manifest is None:
+            raise MissingPartition(
+                f"{table.full_name} has no partition {key}; materialize it first: "
+                f"dagster asset materialize --select {table.full_name} --partition {key}"
+            )
+        folder = self.folder(table, key)
+        return [folder / part.name for part in (manifest.rejects if rejects else manifest.parts)]
+
+    def batches(
+        self, table: Table, key: str, columns: Iterable[str] | None = None, *, rejects: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """The partition's rows in stored order, in bounded batches."""
+        return read_batches(self.paths(table, key, rejects=rejects), list(columns) if columns else None)
+
+    def overwrite(self, table: Table, key: str, build: Build) -> Written:
+        """Replaces the partition by what `build` makes, or does nothing where its digests are unchanged.
+
+        The lock is held throughout, so a second writer waits and then finds its work done. If an input
+        changes meanwhile, the partition is built again before the lock is released: a writer of an input
+        either sees this partition on disk and settles it, or is seen here.
+        """
+        if table.append_only:
+            raise ImmutablePartition(f"{table.full_name} is append-only: its partitions are never overwritten")
+        folder = self.folder(table, key)
+        with self._locked(table, key):
+            old = self.manifest(table, key)
+            digests = build.digests()
+            if old is not None and old.digests == digests and _is_complete(folder, old):
+                return Written(old, changed=False)
+            while True:
+                manifest = self._build(table, folder, digests, build)
+                self._commit(folder, old, manifest)
+                now = build.digests()
+                if now == digests:
+                    break
+                old, digests = manifest, now
+            return Written(manifest, changed=True)
+
+    def append(self, table: Table, key: str, new: Append) -> Written:
+        """Adds the parts that the partition does not hold yet; what it holds is never touched."""
+        folder = self.folder(table, key)
+        with self._locked(table, key):
+            old = self.manifest(table, key)
+            held = {part.export: part for part in old.parts} if old else {}
+            summary = {**(old.summary if old else {})}
+            added = {label: rows for label, rows in sorted(new.parts.items()) if label not in held}
+            if old is not None and not added:
+                return Written(old, changed=False)
+            for label, rows in added.items():
+                held[label] = self._write_part(table, folder, label, rows())
+                summary[label] = dict(new.summary(label))
+            parts = tuple(held[label] for label in sorted(held, key=str))
+            manifest = Manifest(
+                table_schema=table.schema.name,
+                schema_version=table.schema.version,
+                digests=Digests(inputs=digest_of(sorted(held, key=str)), code="", config=""),
+                parts=parts,
+                rejects=(),
+                content_hash=content_hash(parts, ()),
+                summary=summary,
+            )
+            self._commit(folder, old, manifest)
+            return Written(manifest, changed=True)
+
+    def _write_part(self, table: Table, folder: Path, label: str, rows: Iterable[pa.Table]) -> Part:
+        writer = PartWriter(folder, table.schema, label=f"part-{label[:12]}")
+        try:
+            for batch in rows:
+                writer.write(batch)
+            return writer.finish(export=label)
+        except BaseException:
+            writer.abandon()
+            raise
+
+    def _build(self, table: Table, folder: Path, digests: Digests, build: Build) -> Manifest:
+        writer = PartitionWriter(folder, table)
+        try:
+            build.write(writer)
+            part, reject = writer.finish()
+        except BaseException:
+            writer.abandon()
+            raise
+        return Manifest(
+            table_schema=table.schema.name,
+            schema_version=table.schema.version,
+            digests=digests,
+            parts=(part,),
+            rejects=(reject,),
+            content_hash=content_hash((part,), (reject,)),
+            summary=writer.summary,
+        )
+
+    def _commit(self, folder: Path, old: Manifest | None, new: Manifest) -> None:
+        if old is not None:
+            # A part's time of last change says from now on when it was superseded; sweep() counts from it.
+            for name in old.file_names - new.file_names:
+                if (folder / name).exists():
+                    (folder / name).touch()
+        files.replace_atomically(folder / MANIFEST_NAME, new.encode())
+        _sweep_folder(folder, keep=new.file_names, grace_seconds=GRACE_SECONDS)
+
+    def sweep(self, table: Table, *, grace_seconds: float = GRACE_SECONDS) -> list[Path]:
+        """Removes orphans of crashes and parts superseded longer ago than the grace period."""
+        removed: list[Path] = []
+        for folder in sorted(self.table_folder(table).glob("dt=*")):
+            key = folder.name.removeprefix("dt=")
+            with self._locked(table, key):
+                manifest = self.manifest(table, key)
+                keep = manifest.file_names if manifest else frozenset()
+                removed += _sweep_folder(folder, keep=keep, grace_seconds=grace_seconds)
+        return removed
+
+    @contextmanager
+    def _locked(self, table: Table, key: str) -> Iterator[None]:
+        name = "/".join(filter(None, (table.layer, table.name, table.version, key)))
+        with files.exclusive_lock(self.root / ".locks" / f"{name}.lock"):
+            files.make_folder(self.folder(table, key))
+            yield
+
+
+def _safe(name: str) -> str:
+    if not SAFE_NAME.fullmatch(name) or ".." in name:
+        raise ValueError(f"{name!r} can't name a folder of the store: use lower-case letters, digits, '_', '-', '.'")
+    return name
+
+
+def _is_complete(folder: Path, manifest: Manifest) -> bool:
+    """Whether every file that the manifest names is there at its size: a rerun heals what was deleted."""
+    try:
+        return all((folder / part.name).stat().st_size == part.bytes for part in manifest.parts + manifest.rejects)
+    except FileNotFoundError:
+        return False
+
+
+def _sweep_folder(folder: Path, *, keep: frozenset[str], grace_seconds: float) -> list[Path]:
+    """Only the holder of the partition's lock writes here, so any temporary is an orphan of a crash."""
+    removed = []
+    for entry in os.scandir(folder):
+        orphan = entry.name.startswith(files.TEMPORARY_PREFIX)
+        superseded = (
+            entry.name.endswith(".parquet")
+            and entry.name not in keep
+            and time.time() - entry.stat().st_mtime > grace_seconds
+        )
+        if orphan or superseded:
+            os.unlink(entry.path)
+            removed.append(Path(entry.path))
+    return removed
