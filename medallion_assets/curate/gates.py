@@ -21,6 +21,8 @@ FOLLOWERS: dict[str | None, frozenset[str]] = {
     "call": frozenset({"tool"}),
     "tool": frozenset({"tool", "assistant"}),
 }
+# A conversation may end with the assistant's answer, or with its call where calling is what is taught.
+LAST_SPEAKERS = frozenset({"assistant", "call"})
 
 
 def no_turns(conversation: Conversation) -> Rejected | None:
@@ -43,9 +45,8 @@ def wrong_role_order(conversation: Conversation) -> Rejected | None:
         if message.role not in FOLLOWERS[before]:
             return Rejected("wrong_role_order", f"turn {place} is {message.role} after {before or 'the start'}")
         before = _state(message)
-    if before != "assistant":
-        last = "a tool call without its result" if before == "call" else before
-        return Rejected("wrong_role_order", f"the conversation ends with {last}, not with the assistant")
+    if before not in LAST_SPEAKERS:
+        return Rejected("wrong_role_order", f"the conversation ends with {before}, not with the assistant")
     return None
 
 

@@ -117,6 +117,7 @@ class PartitionStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._manifests: dict[Path, tuple[tuple[int, int], Manifest]] = {}
 
     def table_folder(self, table: Table) -> Path:
         folder = self.root / _safe(table.layer) / _safe(table.name)
@@ -133,10 +134,18 @@ class PartitionStore:
         )
 
     def manifest(self, table: Table, key: str) -> Manifest | None:
+        """The present generation, or None. Decoded once: a replaced manifest is another inode."""
+        path = self.folder(table, key) / MANIFEST_NAME
         try:
-            return Manifest.decode((self.folder(table, key) / MANIFEST_NAME).read_bytes())
+            with path.open("rb") as file:
+                status = os.fstat(file.fileno())
+                identity = (status.st_ino, status.st_mtime_ns)
+                known = self._manifests.get(path)
+                if known is None or known[0] != identity:
+                    known = self._manifests[path] = (identity, Manifest.decode(file.read()))
         except FileNotFoundError:
             return None
+        return known[1]
 
     def paths(self, table: Table, key: str, *, rejects: bool = False) -> list[Path]:
         """The files of the present generation; raises MissingPartition if there is none."""

@@ -1,0 +1,49 @@
+"""The conform stage: one source's bronze partition, parsed into its unit's schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medallion_assets.conform.conform import conform_batches, load_format
+from medallion_assets.schemas import UNIT_SCHEMAS
+from medallion_assets.stage import code_digest
+from medallion_assets.storage.manifest import Digests, digest_of
+from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
+
+CODE = (
+    "medallion_assets.conform",
+    "medallion_assets.conform.formats",
+    "medallion_assets.curate.clean",
+    "medallion_assets.curate.gates",
+    "medallion_assets.schemas",
+)
+
+
+@dataclass(frozen=True)
+class ConformStage:
+    """Makes silver/<source>_conformed from bronze/<source>, partition by partition."""
+
+    bronze: Table
+    unit: str
+    format: str
+
+    @property
+    def table(self) -> Table:
+        return Table("silver", f"{self.bronze.name}_conformed", UNIT_SCHEMAS[self.unit])
+
+    @property
+    def code_version(self) -> str:
+        return code_digest(CODE, ("msgspec", "pyarrow"))
+
+    def build(self, store: PartitionStore, key: str) -> Build:
+        def digests() -> Digests:
+            bronze = store.manifest(self.bronze, key)
+            config = digest_of([self.unit, self.format])
+            return Digests(inputs=bronze.content_hash if bronze else "", code=self.code_version, config=config)
+
+        def write(writer: PartitionWriter) -> None:
+            for rows, rejects in conform_batches(store.batches(self.bronze, key), load_format(self.format)):
+                writer.rows(rows)
+                writer.rejects(rejects)
+
+        return Build(digests, write)

@@ -1,0 +1,92 @@
+"""The unit stage: all sources of a data unit, each content once, in a partition that knows all before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from medallion_assets.curate.dedup import KeyFiles, Twin, duplicates_of_today
+from medallion_assets.schemas import REJECTS, UNIT_SCHEMAS
+from medallion_assets.stage import code_digest
+from medallion_assets.storage.manifest import Digests, digest_of
+from medallion_assets.storage.parts import read_batches
+from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
+
+CODE = ("medallion_assets.curate.dedup", "medallion_assets.curate.stage", "medallion_assets.schemas")
+
+
+PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line", "record_id")
+
+
+@dataclass(frozen=True)
+class UnitStage:
+    """Makes silver/<unit> from (source, conformed table) pairs; their order is the sources' rank."""
+
+    unit: str
+    conformed: tuple[tuple[str, Table], ...]
+
+    @property
+    def table(self) -> Table:
+        return Table("silver", self.unit, UNIT_SCHEMAS[self.unit])
+
+    @property
+    def code_version(self) -> str:
+        return code_digest(CODE, ("duckdb", "pyarrow"))
+
+    def build(self, store: PartitionStore, key: str) -> Build:
+        def digests() -> Digests:
+            config = digest_of([source for source, _ in self.conformed])
+            return Digests(inputs=self._inputs(store, key), code=self.code_version, config=config)
+
+        return Build(digests, lambda writer: self._write(store, key, writer))
+
+    def _inputs(self, store: PartitionStore, key: str) -> str:
+        """Every conformed partition up to this one, by content; an empty day is as good as none."""
+        seen = []
+        for source, table in self.conformed:
+            for day in store.keys(table):
+                if day <= key and (manifest := store.manifest(table, day)) and (manifest.rows or day == key):
+                    seen.append([source, day, manifest.content_hash])
+        return digest_of(seen)
+
+    def _write(self, store: PartitionStore, key: str, writer: PartitionWriter) -> None:
+        sources = [_key_files(store, source, table, key) for source, table in self.conformed]
+        twins = duplicates_of_today(sources, scratch=store.root / ".scratch")
+        for files in sources:
+            for batch in read_batches(files.today):
+                survivors, duplicates = _split(batch, twins.get(files.source, {}))
+                writer.rows(survivors)
+                writer.rejects(duplicates)
+
+
+def _key_files(store: PartitionStore, source: str, table: Table, key: str) -> KeyFiles:
+    days = store.keys(table)
+    return KeyFiles(
+        source=source,
+        today=store.paths(table, key) if key in days else [],
+        earlier=[path for day in days if day < key for path in store.paths(table, day)],
+    )
+
+
+def _split(batch: pa.RecordBatch, twins: Mapping[tuple[str, int], Twin]) -> tuple[pa.Table, pa.Table]:
+    rows = pa.Table.from_batches([batch])
+    exports, numbers = (batch.column(name).to_pylist() for name in ("export_sha256", "record_number"))
+    found = [twins.get(place) for place in zip(exports, numbers, strict=True)]
+    lost = rows.select(PROVENANCE).filter(pa.array([twin is not None for twin in found])).to_pylist()
+    rejects = [_reject(row, twin) for row, twin in zip(lost, filter(None, found), strict=True)]
+    return rows.filter(pa.array([twin is None for twin in found])), REJECTS.table(rejects)
+
+
+def _reject(provenance: dict[str, Any], twin: Twin) -> dict[str, Any]:
+    return provenance | {
+        "stage": "dedup",
+        "reason": "exact_duplicate",
+        "detail": f"equal to a record of {twin.source} landed on {twin.landing_date}",
+        "twin_record_id": provenance["record_id"],
+        "twin_source": twin.source,
+        "twin_landing_date": twin.landing_date,
+        "similarity": 1.0,
+    }

@@ -1,0 +1,80 @@
+"""The contract of a stage: it fills one table, a partition at a time, as a pure function of what it names.
+
+Belongs here: the protocol, what settles, and the digest of a stage's code. Does not: any stage's work, which
+lives with its subject (extract/, conform/, curate/, package/), nor Dagster (assets/).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Protocol
+
+from medallion_assets.storage.store import Append, Build, PartitionStore, Table
+
+
+class Stage(Protocol):
+    """Fills `table`. `code_version` changes whenever the same inputs might give other rows."""
+
+    @property
+    def table(self) -> Table: ...
+
+    @property
+    def code_version(self) -> str: ...
+
+    def build(self, store: PartitionStore, key: str) -> Build | Append: ...
+
+
+def partitions_to_settle(stage: Stage, store: PartitionStore, asked: Iterable[str]) -> list[str]:
+    """Later partitions that what is asked for may make stale: those built by the present rules on other inputs.
+
+    A silver day depends on every day before it, so a run for an early day settles the later ones that are
+    there already. Days built by other rules stay as they are until someone backfills them.
+    """
+    first = min(asked)
+    chosen = set(asked)
+    later = [key for key in store.keys(stage.table) if key > first and key not in chosen]
+    return [key for key in later if is_outdated(stage, store, key, same_rules=True)]
+
+
+def is_outdated(stage: Stage, store: PartitionStore, key: str, *, same_rules: bool = False) -> bool:
+    """Whether building the partition now could change it; with `same_rules`, only for its inputs' sake."""
+    manifest = store.manifest(stage.table, key)
+    build = stage.build(store, key)
+    if isinstance(build, Append):
+        held = {part.export for part in manifest.parts} if manifest else set()
+        return manifest is None or not held.issuperset(build.parts)
+    if manifest is None:
+        return True
+    now, then = build.digests(), manifest.digests
+    if same_rules:
+        return now.inputs != then.inputs and (now.code, now.config) == (then.code, then.config)
+    return now != then
+
+
+@cache
+def code_digest(modules: tuple[str, ...], libraries: tuple[str, ...] = ()) -> str:
+    """Digest of these modules' and packages' sources, and of the pinned libraries that shape their output."""
+    digest = hashlib.sha256()
+    for module in sorted(modules):
+        for name, content in sorted(_sources(module)):
+            digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    for library in sorted(libraries):
+        digest.update(f"{library}=={version(library)}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def _sources(module: str) -> list[tuple[str, bytes]]:
+    package, _, name = module.rpartition(".")
+    folder = files(package)
+    single = folder / f"{name}.py"
+    if single.is_file():
+        return [(module, single.read_bytes())]
+    return [
+        (f"{module}.{item.name}", item.read_bytes())
+        for item in (folder / name).iterdir()
+        if item.name.endswith(".py")
+    ]
