@@ -1,0 +1,134 @@
+"""SFT gold: conversations rendered, encoded, masked and packed; one row per bin.
+
+Belongs here: the flow from silver rows to packed rows. Does not: each step's rules (template.py, encode.py,
+pack.py) or where the rows go (stage.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from medallion_assets.conform.record import Rejected
+from medallion_assets.package.encode import Signed, encode_batch, ids_and_labels
+from medallion_assets.package.pack import PACKINGS
+from medallion_assets.package.spill import TokenSpill
+from medallion_assets.package.template import ChatTemplate, Rendered
+from medallion_assets.package.tokenizer import LoadedTokenizer
+from medallion_assets.schemas import REJECTS, TableSchema
+from medallion_assets.storage.store import PartitionWriter
+
+PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line", "record_id")
+SILVER_COLUMNS = (*PROVENANCE, "messages", "tools")
+
+
+@dataclass(frozen=True)
+class SftRules:
+    """What a recipe asks of its bins: `max_length` in tokens, `packing` by name."""
+
+    max_length: int
+    packing: str
+
+
+def write_bins(
+    silver: Iterable[pa.RecordBatch],
+    tokenizer: LoadedTokenizer,
+    rules: SftRules,
+    *,
+    schema: TableSchema,
+    scratch: Path,
+    writer: PartitionWriter,
+) -> None:
+    """Packs a partition: every silver record ends in exactly one bin or in the rejects."""
+    template = ChatTemplate(tokenizer.chat_template, tokenizer.special_tokens, tokenizer.control_tokens)
+    record_ids: list[str] = []
+    with TokenSpill(scratch) as spill:
+        for batch in silver:
+            rejects = []
+            for row, signed in _encoded(batch.to_pylist(), tokenizer, template, rules.max_length):
+                if isinstance(signed, Rejected):
+                    rejects.append(_reject(row, signed))
+                else:
+                    record_ids.append(row["record_id"])
+                    spill.append(signed)
+            writer.rejects(REJECTS.table(rejects))
+        bins = _planned(spill.lengths, record_ids, rules)
+        for start in range(0, len(bins), schema.row_group_rows):
+            chunk = bins[start : start + schema.row_group_rows]
+            writer.rows(_packed_rows(chunk, spill, record_ids, schema))
+        writer.summary |= _summary(spill.lengths, len(bins), rules)
+
+
+def _encoded(
+    rows: list[dict[str, Any]], tokenizer: LoadedTokenizer, template: ChatTemplate, max_length: int
+) -> Iterator[tuple[dict[str, Any], Signed | Rejected]]:
+    rendered = [_rendered(row, template) for row in rows]
+    good = [result for result in rendered if isinstance(result, Rendered)]
+    encoded = iter(encode_batch(tokenizer.core, good))
+    for row, result in zip(rows, rendered, strict=True):
+        outcome = next(encoded) if isinstance(result, Rendered) else result
+        if not isinstance(outcome, Rejected) and len(outcome) > max_length:
+            outcome = Rejected("too_long", f"{len(outcome)} tokens; max_length is {max_length}")
+        yield row, outcome
+
+
+def _rendered(row: dict[str, Any], template: ChatTemplate) -> Rendered | Rejected:
+    try:
+        return template.render(row["messages"], row["tools"], row["landing_date"])
+    except Rejected as reject:
+        return reject
+
+
+def _planned(lengths: Sequence[int], record_ids: Sequence[str], rules: SftRules) -> list[list[int]]:
+    """The bins in training order. Record ids are hashes, so sorting by them shuffles, the same way each time:
+    as packed, the first bins would hold the longest documents."""
+    order = sorted(range(len(lengths)), key=lambda number: (-lengths[number], record_ids[number]))
+    bins = PACKINGS[rules.packing](lengths, order, rules.max_length)
+    return sorted(bins, key=lambda documents: record_ids[documents[0]])
+
+
+def _packed_rows(
+    bins: Sequence[Sequence[int]], spill: TokenSpill, record_ids: Sequence[str], schema: TableSchema
+) -> pa.Table:
+    documents = [document for documents in bins for document in documents]
+    lengths = np.array([spill.lengths[document] for document in documents], np.int32)
+    document_borders = np.concatenate([[0], np.cumsum([len(documents) for documents in bins])]).astype(np.int32)
+    token_borders = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[document_borders].astype(np.int32)
+    ids, labels = ids_and_labels(spill.gather(documents))
+    columns = [
+        _lists(schema, "input_ids", token_borders, ids),
+        _lists(schema, "labels", token_borders, labels),
+        _lists(schema, "seq_lengths", document_borders, lengths),
+        _lists(schema, "record_ids", document_borders, [record_ids[document] for document in documents]),
+    ]
+    return pa.Table.from_arrays(columns, schema=schema.arrow)
+
+
+def _lists(schema: TableSchema, column: str, borders: Any, values: Any) -> pa.Array:
+    type_ = schema.arrow.field(column).type
+    return pa.ListArray.from_arrays(pa.array(borders, pa.int32()), pa.array(values, type_.value_type), type=type_)
+
+
+def _summary(lengths: Sequence[int], bins: int, rules: SftRules) -> dict[str, Any]:
+    tokens = sum(lengths)
+    room = bins * rules.max_length
+    return {
+        "documents": len(lengths),
+        "tokens": tokens,
+        "bins": bins,
+        "packing_efficiency": round(tokens / room, 6) if room else None,
+    }
+
+
+def _reject(row: dict[str, Any], reject: Rejected) -> dict[str, Any]:
+    return {
+        "stage": "package",
+        "reason": reject.reason,
+        "detail": reject.detail,
+        **{name: row[name] for name in PROVENANCE},
+    }

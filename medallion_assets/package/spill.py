@@ -1,0 +1,53 @@
+"""Token sequences of a whole partition, on disk, so that global packing needs no global memory.
+
+Belongs here: appending sequences and gathering them in another order. Does not: what they mean (encode.py).
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from medallion_assets.package.encode import Signed
+
+ITEM_BYTES = 4
+
+
+class TokenSpill:
+    """An unnamed temporary file of int32 sequences; it is gone when closed, or when the process dies."""
+
+    def __init__(self, scratch: Path) -> None:
+        scratch.mkdir(parents=True, exist_ok=True)
+        self._file = tempfile.TemporaryFile(dir=scratch)
+        self._starts: list[int] = []
+        self.lengths: list[int] = []
+        self._end = 0
+
+    def __enter__(self) -> TokenSpill:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def append(self, sequence: Signed) -> None:
+        self._starts.append(self._end)
+        self.lengths.append(len(sequence))
+        self._file.write(sequence.tobytes())
+        self._end += len(sequence)
+
+    def gather(self, numbers: Sequence[int]) -> Signed:
+        """These sequences, one after the other."""
+        self._file.flush()
+        descriptor = self._file.fileno()
+        pieces = [
+            os.pread(descriptor, self.lengths[number] * ITEM_BYTES, self._starts[number] * ITEM_BYTES)
+            for number in numbers
+        ]
+        return np.frombuffer(b"".join(pieces), np.int32)

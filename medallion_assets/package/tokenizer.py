@@ -1,0 +1,115 @@
+"""Tokenizers: found by local folder or pinned hub revision, known by the hash of their files.
+
+Belongs here: locating, identifying and loading. Does not: rendering (template.py) or encoding (encode.py).
+Only tokenizer.json is loaded, by the compiled library: nothing in a tokenizer folder is ever executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+# What decides ids and rendered text; anything else in the folder is not ours.
+IDENTITY_FILES = (
+    "added_tokens.json",
+    "chat_template.jinja",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
+SPECIAL_TOKEN_NAMES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
+
+
+class TokenizerError(ValueError):
+    """A tokenizer that can't be used, and what it lacks."""
+
+
+@dataclass(frozen=True)
+class TokenizerSpec:
+    """A local folder, or a hub id with the revision that pins it."""
+
+    path: Path | None = None
+    hub_id: str | None = None
+    revision: str | None = None
+
+    def folder(self) -> Path:
+        """Where the files are; those of a hub id are fetched on first use, and only those."""
+        if self.path is not None:
+            return self.path
+        from huggingface_hub import snapshot_download
+
+        assert self.hub_id is not None  # config.py admits one of the two
+        return Path(snapshot_download(self.hub_id, revision=self.revision, allow_patterns=list(IDENTITY_FILES)))
+
+
+@dataclass(frozen=True)
+class LoadedTokenizer:
+    core: Tokenizer
+    chat_template: str
+    special_tokens: dict[str, str]  # as templates name them: bos_token, eos_token, …
+    control_tokens: tuple[str, ...]  # texts that encode to one special id wherever they stand
+
+
+def identity(folder: Path) -> str:
+    """SHA-256 of the files that decide what text becomes which ids."""
+    return _identity(folder, tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in _files(folder)))
+
+
+@lru_cache(maxsize=64)
+def _identity(folder: Path, _state: tuple[tuple[str, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for path in _files(folder):
+        content = path.read_bytes()
+        digest.update(f"{path.name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def load(folder: Path) -> LoadedTokenizer:
+    from tokenizers import Tokenizer
+
+    _files(folder)
+    core = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    core.no_padding()
+    core.no_truncation()
+    settings = _settings(folder)
+    special = {name: text for name in SPECIAL_TOKEN_NAMES if (text := _token_text(settings.get(name)))}
+    control = (token.content for token in core.get_added_tokens_decoder().values() if token.special)
+    return LoadedTokenizer(core, _chat_template(folder, settings), special, tuple(sorted(control)))
+
+
+def _files(folder: Path) -> list[Path]:
+    found = [folder / name for name in IDENTITY_FILES if (folder / name).is_file()]
+    if folder / "tokenizer.json" not in found:
+        raise TokenizerError(
+            f"{folder} holds no tokenizer.json; save the tokenizer there with tokenizer.save_pretrained(...)"
+        )
+    return found
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    path = folder / "tokenizer_config.json"
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Any]) if path.is_file() else {}
+
+
+def _chat_template(folder: Path, settings: dict[str, Any]) -> str:
+    path = folder / "chat_template.jinja"
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    template = settings.get("chat_template")
+    if isinstance(template, list):  # several named templates, as tool-use models ship them
+        template = next((item["template"] for item in template if item["name"] == "default"), None)
+    if not isinstance(template, str):
+        raise TokenizerError(f"{folder} has no chat template: neither chat_template.jinja nor one in its config")
+    return template
+
+
+def _token_text(token: Any) -> str | None:
+    return token.get("content") if isinstance(token, dict) else token
