@@ -17,10 +17,19 @@ from medallion_assets.storage.store import Append, Build, PartitionStore, Table
 
 
 class Stage(Protocol):
-    """Fills `table`. `code_version` changes whenever the same inputs might give other rows."""
+    """Fills `table` from `inputs`. `code_version` changes whenever the same inputs might give other rows.
+
+    `asset_path` names the table as (layer, name) without looking at any file, as `table` may have to.
+    """
+
+    @property
+    def asset_path(self) -> tuple[str, str]: ...
 
     @property
     def table(self) -> Table: ...
+
+    @property
+    def inputs(self) -> tuple[Table, ...]: ...
 
     @property
     def code_version(self) -> str: ...

@@ -28,18 +28,30 @@ class ConformStage:
     format: str
 
     @property
+    def asset_path(self) -> tuple[str, str]:
+        return ("silver", f"{self.bronze.name}_conformed")
+
+    @property
+    def inputs(self) -> tuple[Table, ...]:
+        return (self.bronze,)
+
+    @property
     def table(self) -> Table:
-        return Table("silver", f"{self.bronze.name}_conformed", UNIT_SCHEMAS[self.unit])
+        return Table(*self.asset_path, UNIT_SCHEMAS[self.unit])
 
     @property
     def code_version(self) -> str:
         return code_digest(CODE, ("msgspec", "pyarrow"))
 
+    @property
+    def config_version(self) -> str:
+        return digest_of([self.unit, self.format])[:16]
+
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:
             bronze = store.manifest(self.bronze, key)
-            config = digest_of([self.unit, self.format])
-            return Digests(inputs=bronze.content_hash if bronze else "", code=self.code_version, config=config)
+            inputs = bronze.content_hash if bronze else ""
+            return Digests(inputs=inputs, code=self.code_version, config=self.config_version)
 
         def write(writer: PartitionWriter) -> None:
             for rows, rejects in conform_batches(store.batches(self.bronze, key), load_format(self.format)):

@@ -53,7 +53,7 @@ def duplicates_of_today(sources: Sequence[KeyFiles], *, scratch: Path) -> dict[s
             _load(duck, "today", source.source, rank, source.today)
         for rank, source in enumerate(sources):
             _load(duck, "earlier", source.source, rank, source.earlier, where=REPEATED_TODAY)
-        found = duck.execute(VERDICT).to_arrow_table()
+        found = duck.sql(VERDICT).to_arrow_table()
     return _by_source(found)
 
 

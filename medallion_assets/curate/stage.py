@@ -29,17 +29,28 @@ class UnitStage:
     conformed: tuple[tuple[str, Table], ...]
 
     @property
+    def asset_path(self) -> tuple[str, str]:
+        return ("silver", self.unit)
+
+    @property
+    def inputs(self) -> tuple[Table, ...]:
+        return tuple(table for _, table in self.conformed)
+
+    @property
     def table(self) -> Table:
-        return Table("silver", self.unit, UNIT_SCHEMAS[self.unit])
+        return Table(*self.asset_path, UNIT_SCHEMAS[self.unit])
 
     @property
     def code_version(self) -> str:
         return code_digest(CODE, ("duckdb", "pyarrow"))
 
+    @property
+    def config_version(self) -> str:
+        return digest_of([source for source, _ in self.conformed])[:16]
+
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:
-            config = digest_of([source for source, _ in self.conformed])
-            return Digests(inputs=self._inputs(store, key), code=self.code_version, config=config)
+            return Digests(inputs=self._inputs(store, key), code=self.code_version, config=self.config_version)
 
         return Build(digests, lambda writer: self._write(store, key, writer))
 

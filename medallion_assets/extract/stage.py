@@ -24,18 +24,36 @@ class BronzeStage:
     code_version: str = f"bronze-{BRONZE.version}"
 
     @property
+    def asset_path(self) -> tuple[str, str]:
+        return ("bronze", self.source)
+
+    @property
+    def inputs(self) -> tuple[Table, ...]:
+        return ()
+
+    @property
     def table(self) -> Table:
-        return Table("bronze", self.source, BRONZE, append_only=True)
+        return Table(*self.asset_path, BRONZE, append_only=True)
 
     def inventory(self, store: PartitionStore, *, wait: bool = False) -> Inventory:
         return scan(self.landing, store.table_folder(self.table) / "_exports", wait=wait)
 
-    def build(self, store: PartitionStore, key: str) -> Append:
-        return self.builds(store, [key])[key]
+    def missing(self, store: PartitionStore, inventory: Inventory) -> dict[date, list[str]]:
+        """The exports that landed and that bronze does not hold, by landing date."""
+        found: dict[date, list[str]] = {}
+        for day, exports in inventory.by_date().items():
+            manifest = store.manifest(self.table, day.isoformat())
+            held = {part.export for part in manifest.parts} if manifest else set()
+            if lacking := [export.sha256 for export in exports if export.sha256 not in held]:
+                found[day] = lacking
+        return found
 
-    def builds(self, store: PartitionStore, keys: Iterable[str], *, wait: bool = False) -> dict[str, Append]:
-        """One look at the landing folder for all these partitions."""
-        landed = self.inventory(store, wait=wait).by_date()
+    def build(self, store: PartitionStore, key: str) -> Append:
+        return self.builds(store, [key], self.inventory(store))[key]
+
+    def builds(self, store: PartitionStore, keys: Iterable[str], inventory: Inventory) -> dict[str, Append]:
+        """One look at the landing folder serves all these partitions."""
+        landed = inventory.by_date()
         return {key: self._append(store, landed.get(date.fromisoformat(key), [])) for key in keys}
 
     def _append(self, store: PartitionStore, exports: list[Export]) -> Append:

@@ -26,14 +26,28 @@ class GoldStage:
     packing: str
 
     @property
+    def asset_path(self) -> tuple[str, str]:
+        return ("gold", self.recipe)
+
+    @property
+    def inputs(self) -> tuple[Table, ...]:
+        return (self.silver,)
+
+    @property
     def table(self) -> Table:
         """Looks at the tokenizer's files, since their hash is part of where the table lies."""
         version = digest_of([identity(self.tokenizer.folder()), self.max_length, self.packing, self._schema.version])
-        return Table("gold", self.recipe, self._schema, version=version[:12])
+        return Table(*self.asset_path, self._schema, version=version[:12])
 
     @property
     def code_version(self) -> str:
         return code_digest(CODE, ("jinja2", "numpy", "pyarrow", "tokenizers", "transformers"))
+
+    @property
+    def config_version(self) -> str:
+        """What the configuration says; unlike the table's version, known without the tokenizer's files."""
+        hub = [self.tokenizer.hub_id, self.tokenizer.revision]
+        return digest_of([hub, self.max_length, self.packing])[:16]
 
     @property
     def _schema(self) -> TableSchema:
@@ -45,7 +59,8 @@ class GoldStage:
 
         def digests() -> Digests:
             silver = store.manifest(self.silver, key)
-            return Digests(inputs=silver.content_hash if silver else "", code=self.code_version, config=version)
+            inputs = silver.content_hash if silver else ""
+            return Digests(inputs=inputs, code=self.code_version, config=version)
 
         return Build(digests, lambda writer: self._write(store, key, writer))
 

@@ -33,6 +33,8 @@ from medallion_assets.storage.parts import PartWriter, read_batches
 
 # How long a superseded part stays for readers that opened the manifest before it was replaced.
 GRACE_SECONDS = 3600
+# In a versioned table, the file that says which version is in use.
+CURRENT_VERSION_NAME = "_current"
 # Partition keys and table names become folder names: slugs and dates, nothing that climbs out.
 SAFE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}", re.ASCII)
 
@@ -175,6 +177,7 @@ class PartitionStore:
             raise ImmutablePartition(f"{table.full_name} is append-only: its partitions are never overwritten")
         folder = self.folder(table, key)
         with self._locked(table, key):
+            self._make_current(table)
             old = self.manifest(table, key)
             digests = build.digests()
             if old is not None and old.digests == digests and _is_complete(folder, old):
@@ -213,6 +216,12 @@ class PartitionStore:
             )
             self._commit(folder, old, manifest)
             return Written(manifest, changed=True)
+
+    def _make_current(self, table: Table) -> None:
+        """The version built last is the one that the catalogue shows."""
+        current = self.root / _safe(table.layer) / _safe(table.name) / CURRENT_VERSION_NAME
+        if table.version and not (current.exists() and current.read_text() == table.version):
+            files.replace_atomically(current, table.version.encode())
 
     def _write_part(self, table: Table, folder: Path, label: str, rows: Iterable[pa.Table]) -> Part:
         writer = PartWriter(folder, table.schema, label=f"part-{label[:12]}")

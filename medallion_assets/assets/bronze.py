@@ -1,0 +1,44 @@
+"""Bronze assets, one per source."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from medallion_assets.assets.stage_asset import Shell, stage_asset
+from medallion_assets.extract.inventory import Inventory
+from medallion_assets.schemas import BRONZE
+from medallion_assets.stages import SourceStages
+from medallion_assets.storage.io_manager import PartitionBuilds
+from medallion_assets.storage.store import PartitionStore
+
+
+def bronze_asset(source: SourceStages, partitions: dg.PartitionsDefinition[str], store: PartitionStore) -> dg.AssetsDefinition:
+    stage = source.bronze
+
+    def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
+        inventory = stage.inventory(store, wait=True)
+        _log_left_out(context, inventory)
+        return PartitionBuilds(stage.table, stage.builds(store, asked, inventory))
+
+    shell = Shell(
+        key=dg.AssetKey(stage.asset_path),
+        schema=BRONZE,
+        code_version=stage.code_version,
+        description=(
+            f"Exports of **{source.config.name}** ({source.config.format}) exactly as they landed: one row per record "
+            "with its provenance, raw bytes kept. Append-only and immutable."
+        ),
+        kinds=frozenset({"bronze", "parquet"}),
+        owners=[source.config.owner] if source.config.owner else [],
+        metadata={"landing_folder": dg.MetadataValue.path(str(stage.landing))},
+    )
+    return stage_asset(shell, partitions, plan)
+
+
+def _log_left_out(context: dg.AssetExecutionContext, inventory: Inventory) -> None:
+    for file in inventory.unsettled:
+        context.log.warning(f"{file!r} is still being written; it will be taken once it is complete")
+    for file, why in inventory.refused:
+        context.log.warning(f"{file!r} was not taken: it {why}")
+    for file in inventory.redelivered:
+        context.log.info(f"{file!r} was delivered before, byte for byte; nothing to add")

@@ -1,0 +1,80 @@
+"""One stage as one asset: the thin shell that every layer shares.
+
+Belongs here: what all our assets have in common. Does not: what a layer's assets say about themselves.
+No postponed annotations in this module: Dagster reads the context's.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from medallion_assets.schemas import TableSchema
+from medallion_assets.stage import Stage, partitions_to_settle
+from medallion_assets.storage.io_manager import PartitionBuilds
+from medallion_assets.storage.store import Append, Build, PartitionStore
+
+Builds = Mapping[str, Build | Append]
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What an asset shows and how it is wired; `builds` plans the partitions that a run asks for."""
+
+    key: dg.AssetKey
+    schema: TableSchema
+    code_version: str
+    description: str
+    kinds: frozenset[str]
+    deps: Sequence[dg.AssetDep] = ()
+    owners: Sequence[str] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def stage_asset(
+    shell: Shell, partitions: dg.PartitionsDefinition[str], plan: Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds]
+) -> dg.AssetsDefinition:
+    """An asset whose runs, of one partition or of a range, hand their plan to the IO manager."""
+
+    @dg.asset(
+        key=shell.key,
+        group_name=shell.key.path[0],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=shell.deps,
+        owners=shell.owners,
+        description=shell.description,
+        kinds=set(shell.kinds),
+        code_version=shell.code_version,
+        metadata={"dagster/column_schema": column_schema(shell.schema), **shell.metadata},
+    )
+    def materialize(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]  # no type check of the plan
+        return plan(context, list(context.partition_keys))
+
+    return materialize
+
+
+def settling_plan(stage: Stage, store: PartitionStore) -> Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds]:
+    """Plans what was asked for, and the later partitions that it makes stale."""
+
+    def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
+        later = partitions_to_settle(stage, store, asked)
+        if later:
+            context.log.info(f"{len(later)} later partitions depend on {min(asked)} and are settled too: {later}")
+        return PartitionBuilds(stage.table, {key: stage.build(store, key) for key in [*asked, *later]})
+
+    return plan
+
+
+def column_schema(schema: TableSchema) -> dg.TableSchema:
+    columns = [
+        dg.TableColumn(
+            column.name,
+            str(column.type),
+            description=column.description,
+            constraints=dg.TableColumnConstraints(nullable=column.nullable),
+        )
+        for column in schema.columns
+    ]
+    return dg.TableSchema(columns)

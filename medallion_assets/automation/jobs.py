@@ -1,0 +1,71 @@
+"""The jobs: one per source for its micro-batches, and the nightly one that settles everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from medallion_assets.automation.batches import consecutive
+from medallion_assets.automation.settle import outdated_days
+from medallion_assets.stages import PipelineStages
+from medallion_assets.storage.store import PartitionStore
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+NIGHTLY_CRON = "0 2 * * *"
+
+
+def ingest_jobs(
+    stages: PipelineStages, days: dg.PartitionsDefinition[str]
+) -> dict[str, UnresolvedAssetJobDefinition]:
+    """By source name, the job that takes its exports from the landing folder through to gold."""
+    return {
+        source.config.name: dg.define_asset_job(
+            f"ingest_{source.config.name}",
+            selection=[dg.AssetKey(list(stage.asset_path)) for stage in stages.fed_by(source)],
+            partitions_def=days,
+            description=f"Takes new exports of {source.config.name} from the landing folder through to gold.",
+        )
+        for source in stages.sources
+    }
+
+
+def nightly_schedule(
+    stages: PipelineStages, days: dg.PartitionsDefinition[str], store: PartitionStore
+) -> dg.ScheduleDefinition:
+    """Every night, whatever is not as it would be if it were built now, is built."""
+    job = dg.define_asset_job(
+        "settle_everything",
+        selection=dg.AssetSelection.groups("bronze", "silver", "gold"),
+        partitions_def=days,
+        description="Rebuilds what late landings, new code or new configuration have made stale; skips the rest.",
+    )
+
+    @dg.schedule(
+        job=job, cron_schedule=NIGHTLY_CRON, name="nightly", default_status=dg.DefaultScheduleStatus.RUNNING
+    )
+    def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        outdated = [day for day in outdated_days(stages, store) if is_partition(days, day)]
+        if not outdated:
+            yield dg.SkipReason("every partition is as it would be if it were built now")
+        for group in consecutive(outdated):
+            night = context.scheduled_execution_time.date().isoformat()
+            first, last = group[0], group[-1]
+            yield run_request(first, last, run_key=f"{night}:{first}:{last}", tags={})
+
+    return nightly
+
+
+def run_request(first: date, last: date, *, run_key: str, tags: Mapping[str, str]) -> dg.RunRequest:
+    """A run of one partition, or one single run over a range of them."""
+    if first == last:
+        return dg.RunRequest(run_key=run_key, partition_key=first.isoformat(), tags=tags)
+    ends = {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+    return dg.RunRequest(run_key=run_key, tags={**tags, **ends})
+
+
+def is_partition(days: dg.PartitionsDefinition[str], day: date) -> bool:
+    return days.has_partition_key(day.isoformat())

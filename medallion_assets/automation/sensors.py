@@ -1,0 +1,104 @@
+"""One sensor per source: it compares the landing folder with bronze and starts what is missing.
+
+Belongs here: gathering, calling the decision, reporting. Does not: the decision (batches.py).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from medallion_assets.automation.batches import MAX_ATTEMPTS, Batch, Outcome, PastRun, decide
+from medallion_assets.automation.jobs import is_partition, run_request
+from medallion_assets.stages import SourceStages
+from medallion_assets.storage.store import PartitionStore
+
+INTERVAL_SECONDS = 10
+SOURCE_TAG, BATCH_TAG = "medallion/source", "medallion/batch"
+FIRST_TAG, LAST_TAG, ATTEMPT_TAG = "medallion/first_day", "medallion/last_day", "medallion/attempt"
+# Enough to see every attempt of every batch that can still be open.
+RUNS_LOOKED_AT = 500
+
+
+def landing_sensor(
+    source: SourceStages,
+    job: UnresolvedAssetJobDefinition,
+    days: dg.PartitionsDefinition[str],
+    store: PartitionStore,
+) -> dg.SensorDefinition:
+    name = source.config.name
+
+    @dg.sensor(
+        name=f"{name}_landing",
+        job=job,
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Starts a micro-batch when a complete export lies in {source.bronze.landing}.",
+    )
+    def landing(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        inventory = source.bronze.inventory(store)
+        missing = source.bronze.missing(store, inventory)
+        outside = sorted(day for day in missing if not is_partition(days, day))
+        if outside:
+            context.log.error(
+                f"exports of {name} dated {', '.join(map(str, outside))} lie outside the partitions and are "
+                "not taken: mend their date, or start_date in the configuration"
+            )
+        inside = {day: exports for day, exports in missing.items() if day not in outside}
+        decision = decide(inside, _past_runs(context.instance, name))
+        for batch in decision.given_up:
+            context.log.error(
+                f"{name} {batch.first} to {batch.last} failed {MAX_ATTEMPTS} times and is not tried again: "
+                f"see its runs (tag {BATCH_TAG}={batch.batch_id}), mend the cause, then materialize these dates"
+            )
+        requests = [
+            run_request(
+                request.batch.first,
+                request.batch.last,
+                run_key=f"{name}:{request.batch.batch_id}:{request.attempt}",
+                tags=_tags(name, request.batch, request.attempt),
+            )
+            for request in decision.requests
+        ]
+        waiting = f"; waiting for {len(inventory.unsettled)} files to be complete" if inventory.unsettled else ""
+        idle = f"{len(missing)} dates to take{waiting}" if missing else f"bronze holds everything{waiting}"
+        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else dg.SkipReason(idle))
+
+    return landing
+
+
+def _past_runs(instance: dg.DagsterInstance, source: str) -> list[PastRun]:
+    """The source's micro-batches, newest first."""
+    runs = instance.get_runs(dg.RunsFilter(tags={SOURCE_TAG: source}), limit=RUNS_LOOKED_AT)
+    return [
+        PastRun(
+            Batch(
+                run.tags[BATCH_TAG],
+                date.fromisoformat(run.tags[FIRST_TAG]),
+                date.fromisoformat(run.tags[LAST_TAG]),
+            ),
+            _outcome(run.status),
+        )
+        for run in runs
+        if BATCH_TAG in run.tags
+    ]
+
+
+def _outcome(status: dg.DagsterRunStatus) -> Outcome:
+    """A run that a person cancelled is not tried again for its own sake."""
+    if status is dg.DagsterRunStatus.FAILURE:
+        return Outcome.FAILED
+    finished = status in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.CANCELED)
+    return Outcome.DONE if finished else Outcome.ACTIVE
+
+
+def _tags(source: str, batch: Batch, attempt: int) -> dict[str, str]:
+    return {
+        SOURCE_TAG: source,
+        BATCH_TAG: batch.batch_id,
+        FIRST_TAG: batch.first.isoformat(),
+        LAST_TAG: batch.last.isoformat(),
+        ATTEMPT_TAG: str(attempt),
+    }

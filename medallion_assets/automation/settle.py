@@ -1,0 +1,25 @@
+"""Which landing dates are not what they would be if they were built now.
+
+Belongs here: the comparison of the store with its inputs, as a plain function. Does not: running anything.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from medallion_assets.stage import is_outdated
+from medallion_assets.stages import PipelineStages
+from medallion_assets.storage.store import PartitionStore
+
+
+def outdated_days(stages: PipelineStages, store: PartitionStore) -> set[date]:
+    """Dates with an export that bronze lacks, or with a partition whose inputs or rules have changed."""
+    days = {
+        day
+        for source in stages.sources
+        for day in source.bronze.missing(store, source.bronze.inventory(store))
+    }
+    for stage in stages.all():
+        keys = {key for table in stage.inputs for key in store.keys(table)}
+        days |= {date.fromisoformat(key) for key in keys if is_outdated(stage, store, key)}
+    return days

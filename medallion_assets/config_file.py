@@ -1,0 +1,134 @@
+"""From a YAML file to a checked configuration, with errors that name file, line, key and what is allowed.
+
+Belongs here: reading YAML, line numbers, the text of errors. Does not: what a configuration may say (config.py).
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from medallion_assets.config import PipelineConfig, Place, Problem, choose_from, problems_across
+
+COMPONENT_TYPE = "medallion_assets.MedallionPipeline"
+COMPONENT_KEYS = ("type", "attributes", "template_vars_module", "requirements", "post_processing")
+
+
+class ConfigError(ValueError):
+    """Everything that is wrong with a configuration, together."""
+
+    def __init__(self, problems: Sequence[Problem], *, file: Path | None = None, lines: Mapping[Place, int] | None = None) -> None:
+        self.problems = tuple(problems)
+        self.file = file
+        self.lines = dict(lines or {})
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        count = len(self.problems)
+        head = f"the pipeline's configuration has {count} problem{'s' if count > 1 else ''}:"
+        return "\n".join([head, *(f"  {self._where(problem.place)}: {problem.message}" for problem in self.problems)])
+
+    def _where(self, place: Place) -> str:
+        keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in place).removeprefix(".")
+        known = next((place[:end] for end in range(len(place), -1, -1) if place[:end] in self.lines), None)
+        line = f":{self.lines[known]}" if known is not None else ""
+        return f"{self.file}{line}: {keys}" if self.file else keys
+
+
+def load_config(path: Path) -> PipelineConfig:
+    """Reads a component document or its bare attributes; raises ConfigError with every problem found."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        node = _pipeline_document(text)
+    except FileNotFoundError:
+        raise ConfigError([Problem((), "there is no such file")], file=path) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem((), f"is not YAML: {error}")], file=path) from error
+    document = yaml.SafeLoader("").construct_document(node) if node else None
+    if not isinstance(document, dict):
+        raise ConfigError([Problem((), "holds no mapping; see README.md for an example")], file=path)
+    lines = {place: line for place, line in _lines(node)}
+    if "attributes" not in document:
+        return check(document, file=path, lines=lines)
+    unknown = [Problem((key,), f"unknown key; {choose_from(key, COMPONENT_KEYS)}") for key in document if key not in COMPONENT_KEYS]
+    if unknown:
+        raise ConfigError(unknown, file=path, lines=lines)
+    inner = {place[1:]: line for place, line in lines.items() if place[:1] == ("attributes",)}
+    return check(document["attributes"], file=path, lines=inner)
+
+
+def check(attributes: Any, *, file: Path | None = None, lines: Mapping[Place, int] | None = None) -> PipelineConfig:
+    """Attributes as a configuration; raises ConfigError with every problem found."""
+    try:
+        config = PipelineConfig.model_validate(attributes)
+    except ValidationError as error:
+        problems = [_problem(details) for details in error.errors(include_url=False)]
+        raise ConfigError(problems, file=file, lines=lines) from None
+    if problems := problems_across(config):
+        raise ConfigError(problems, file=file, lines=lines)
+    return config
+
+
+def _pipeline_document(text: str) -> yaml.Node | None:
+    """The document of a file that holds the pipeline: ours by type, else the first."""
+    documents = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
+    for node in documents:
+        if isinstance(node, yaml.MappingNode):
+            keys = {key.value: value.value for key, value in node.value}
+            if keys.get("type") == COMPONENT_TYPE:
+                return node
+    return documents[0] if documents else None
+
+
+def _lines(node: yaml.Node | None, place: Place = ()) -> list[tuple[Place, int]]:
+    """The line of every key and item, from 1."""
+    if isinstance(node, yaml.MappingNode):
+        found = [((*place, key.value), key.start_mark.line + 1) for key, _ in node.value]
+        children = [((*place, key.value), value) for key, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        children = [((*place, number), value) for number, value in enumerate(node.value)]
+        found = [(where, value.start_mark.line + 1) for where, value in children]
+    else:
+        return []
+    return found + [line for where, child in children for line in _lines(child, where)]
+
+
+def _problem(details: Any) -> Problem:
+    place: Place = details["loc"]
+    kind, got = details["type"], details["input"]
+    if kind == "extra_forbidden":
+        allowed = _model_at(PipelineConfig, place[:-1]).model_fields
+        return Problem(place, f"unknown key; {choose_from(str(place[-1]), allowed)}")
+    if kind == "missing":
+        return Problem(place, "this key is missing")
+    if place == ("eval_sets",) and kind == "too_long":
+        return Problem(place, "eval sets are not available in this version; leave the list empty")
+    if kind == "string_pattern_mismatch":
+        return Problem(place, f"got {got!r}, expected {_PATTERNS.get(str(place[-1]), details['msg'])}")
+    return Problem(place, f"got {got!r}: {details['msg'][:1].lower()}{details['msg'][1:]}")
+
+
+_PATTERNS = {
+    "name": "a slug: lower-case letters, digits and '_', beginning with a letter, at most 60",
+    "owner": "'team:<name>' or an e-mail address",
+}
+
+
+def _model_at(model: type[BaseModel], place: Place) -> type[BaseModel]:
+    """The model that a path of keys leads to."""
+    for key in place:
+        if isinstance(key, str):
+            model = _inner_model(model.model_fields[key].annotation) or model
+    return model
+
+
+def _inner_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in typing.get_args(annotation) if (found := _inner_model(inner))), None)

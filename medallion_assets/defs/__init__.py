@@ -1,0 +1,1 @@
+"""What a user edits: one folder per component, each with a defs.yaml."""

@@ -1,0 +1,91 @@
+"""The assembler: one configuration becomes one Dagster Definitions.
+
+Belongs here: the public factory and the Dagster component around it. Does not: what any asset does.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import RootModel
+
+from medallion_assets.assets.bronze import bronze_asset
+from medallion_assets.assets.gold import gold_asset
+from medallion_assets.assets.silver import conformed_asset, unit_asset
+from medallion_assets.automation.jobs import ingest_jobs, nightly_schedule
+from medallion_assets.automation.sensors import landing_sensor
+from medallion_assets.config import PipelineConfig
+from medallion_assets.config_file import ConfigError, check, load_config
+from medallion_assets.roots import Roots
+from medallion_assets.stages import stages_of
+from medallion_assets.storage.io_manager import MedallionIOManager
+from medallion_assets.storage.store import PartitionStore
+
+
+def build_pipeline(config: str | Path | PipelineConfig, *, roots: Roots | None = None) -> dg.Definitions:
+    """Everything that Dagster needs for one pipeline: assets, jobs, sensors, schedule, IO manager.
+
+    `config` is a YAML file (a component document or its bare attributes) or the model itself; `roots`
+    stand in for those of the environment. Raises ConfigError with every problem found.
+    """
+    with warnings.catch_warnings():
+        # Backfill policies are marked beta; range runs from the command line can't be had without them.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        if isinstance(config, PipelineConfig):
+            return _definitions(check(config.model_dump(mode="json")), roots, base=Path.cwd())
+        path = Path(config).absolute()
+        return _definitions(load_config(path), roots, base=path.parent)
+
+
+class _Attributes(RootModel[Any]):
+    """The component's attributes, unchecked: load_config gives better errors, the same on every way in."""
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return PipelineConfig.model_json_schema(*args, **kwargs)
+
+
+class MedallionPipeline(dg.Component):
+    """A whole medallion pipeline from one YAML document: sources, units and recipes."""
+
+    def __init__(self, config_file: Path) -> None:
+        self._config_file = config_file
+
+    @classmethod
+    def get_model_cls(cls) -> type[_Attributes]:
+        return _Attributes
+
+    @classmethod
+    def load(cls, attributes: Any, context: dg.ComponentLoadContext) -> MedallionPipeline:
+        return cls(context.path / "defs.yaml" if context.path.is_dir() else context.path)
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        return build_pipeline(self._config_file)
+
+
+def _definitions(config: PipelineConfig, roots: Roots | None, *, base: Path) -> dg.Definitions:
+    roots = roots or Roots.from_environment()
+    store = PartitionStore(roots.data)
+    stages = stages_of(config, roots, base=base)
+    # The day of landing is a partition at once, not only when it is over.
+    days = dg.DailyPartitionsDefinition(start_date=config.start_date.isoformat(), end_offset=1)
+    jobs = ingest_jobs(stages, days)
+    return dg.Definitions(
+        assets=[
+            *(bronze_asset(source, days, store) for source in stages.sources),
+            *(conformed_asset(source, days, store) for source in stages.sources),
+            *(unit_asset(unit, days, store) for unit in stages.units.values()),
+            *(gold_asset(recipe, days, store) for recipe in stages.recipes.values()),
+        ],
+        jobs=[*jobs.values()],
+        sensors=[landing_sensor(source, jobs[source.config.name], days, store) for source in stages.sources],
+        schedules=[nightly_schedule(stages, days, store)],
+        resources={"io_manager": MedallionIOManager(roots, {dg.AssetKey(stage.asset_path): stage for stage in stages.all()})},
+        executor=dg.in_process_executor,
+    )
+
+
+__all__ = ["ConfigError", "MedallionPipeline", "build_pipeline"]
