@@ -31,8 +31,12 @@ class SourceConfig(_Model):
 
     name: Slug = Field(description="Slug; the asset is bronze/<name>.")
     unit: str = Field(description=f"The data unit it feeds: {', '.join(DATA_UNITS)}.")
-    format: str = Field(description="How its records are written: a module of medallion_assets/conform/formats.")
-    owner: Owner | None = Field(default=None, description="team:<name> or an e-mail address, shown in the UI.")
+    format: str = Field(
+        description="How its records are written: a module of medallion_assets/conform/formats."
+    )
+    owner: Owner | None = Field(
+        default=None, description="team:<name> or an e-mail address, shown in the UI."
+    )
     landing: str | None = Field(default=None, description="Landing folder, if not <landing root>/<name>/.")
 
 
@@ -40,7 +44,9 @@ class TokenizerConfig(_Model):
     """A local folder, or a hub id with the revision that pins it."""
 
     path: str = Field(min_length=1, description="Folder with tokenizer.json; with `revision`, a hub id.")
-    revision: str | None = Field(default=None, min_length=1, description="Revision of the hub id, best a commit.")
+    revision: str | None = Field(
+        default=None, min_length=1, description="Revision of the hub id, best a commit."
+    )
 
 
 class RecipeConfig(_Model):
@@ -49,7 +55,9 @@ class RecipeConfig(_Model):
     name: Slug = Field(description="Slug; the asset is gold/<name>.")
     unit: str = Field(description="The data unit it packages.")
     tokenizer: TokenizerConfig
-    max_length: int = Field(default=2048, ge=16, le=1 << 20, description="Tokens per bin; longer records are rejected.")
+    max_length: int = Field(
+        default=2048, ge=16, le=1 << 20, description="Tokens per bin; longer records are rejected."
+    )
     packing: Literal["best_fit", "none"] = "best_fit"
 
 
@@ -82,8 +90,16 @@ def problems_across(config: PipelineConfig) -> list[Problem]:
     return [
         *_duplicates("sources", [source.name for source in config.sources]),
         *_duplicates("recipes", [recipe.name for recipe in config.recipes]),
-        *(problem for place, source in enumerate(config.sources) for problem in _source_problems(place, source)),
-        *(problem for place, recipe in enumerate(config.recipes) for problem in _recipe_problems(place, recipe, config)),
+        *(
+            problem
+            for place, source in enumerate(config.sources)
+            for problem in _source_problems(place, source)
+        ),
+        *(
+            problem
+            for place, recipe in enumerate(config.recipes)
+            for problem in _recipe_problems(place, recipe, config)
+        ),
     ]
 
 
@@ -106,9 +122,13 @@ def _source_problems(place: int, source: SourceConfig) -> Iterator[Problem]:
     if source.unit not in UNIT_SCHEMAS:
         yield Problem((*at, "unit"), _unit_message(source.unit))
     if source.format not in format_names():
-        yield Problem((*at, "format"), f"{source.format!r} is no format; {choose_from(source.format, format_names())}")
+        yield Problem(
+            (*at, "format"), f"{source.format!r} is no format; {choose_from(source.format, format_names())}"
+        )
     elif source.unit in UNIT_SCHEMAS and (feeds := load_format(source.format).unit) != source.unit:
-        yield Problem((*at, "format"), f"format {source.format!r} feeds {feeds}, but the source's unit is {source.unit}")
+        yield Problem(
+            (*at, "format"), f"format {source.format!r} feeds {feeds}, but the source's unit is {source.unit}"
+        )
 
 
 def _recipe_problems(place: int, recipe: RecipeConfig, config: PipelineConfig) -> Iterator[Problem]:

@@ -23,7 +23,13 @@ COMPONENT_KEYS = ("type", "attributes", "template_vars_module", "requirements", 
 class ConfigError(ValueError):
     """Everything that is wrong with a configuration, together."""
 
-    def __init__(self, problems: Sequence[Problem], *, file: Path | None = None, lines: Mapping[Place, int] | None = None) -> None:
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        *,
+        file: Path | None = None,
+        lines: Mapping[Place, int] | None = None,
+    ) -> None:
         self.problems = tuple(problems)
         self.file = file
         self.lines = dict(lines or {})
@@ -32,7 +38,9 @@ class ConfigError(ValueError):
     def __str__(self) -> str:
         count = len(self.problems)
         head = f"the pipeline's configuration has {count} problem{'s' if count > 1 else ''}:"
-        return "\n".join([head, *(f"  {self._where(problem.place)}: {problem.message}" for problem in self.problems)])
+        return "\n".join(
+            [head, *(f"  {self._where(problem.place)}: {problem.message}" for problem in self.problems)]
+        )
 
     def _where(self, place: Place) -> str:
         keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in place).removeprefix(".")
@@ -56,14 +64,20 @@ def load_config(path: Path) -> PipelineConfig:
     lines = {place: line for place, line in _lines(node)}
     if "attributes" not in document:
         return check(document, file=path, lines=lines)
-    unknown = [Problem((key,), f"unknown key; {choose_from(key, COMPONENT_KEYS)}") for key in document if key not in COMPONENT_KEYS]
+    unknown = [
+        Problem((key,), f"unknown key; {choose_from(key, COMPONENT_KEYS)}")
+        for key in document
+        if key not in COMPONENT_KEYS
+    ]
     if unknown:
         raise ConfigError(unknown, file=path, lines=lines)
     inner = {place[1:]: line for place, line in lines.items() if place[:1] == ("attributes",)}
     return check(document["attributes"], file=path, lines=inner)
 
 
-def check(attributes: Any, *, file: Path | None = None, lines: Mapping[Place, int] | None = None) -> PipelineConfig:
+def check(
+    attributes: Any, *, file: Path | None = None, lines: Mapping[Place, int] | None = None
+) -> PipelineConfig:
     """Attributes as a configuration; raises ConfigError with every problem found."""
     try:
         config = PipelineConfig.model_validate(attributes)
@@ -129,6 +143,10 @@ def _model_at(model: type[BaseModel], place: Place) -> type[BaseModel]:
 
 
 def _inner_model(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) and issubclass(annotation, BaseModel):
+    if (
+        isinstance(annotation, type)
+        and not isinstance(annotation, types.GenericAlias)
+        and issubclass(annotation, BaseModel)
+    ):
         return annotation
     return next((found for inner in typing.get_args(annotation) if (found := _inner_model(inner))), None)

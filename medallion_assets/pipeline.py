@@ -83,7 +83,11 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, base: Path) -> 
         jobs=[*jobs.values()],
         sensors=[landing_sensor(source, jobs[source.config.name], days, store) for source in stages.sources],
         schedules=[nightly_schedule(stages, days, store)],
-        resources={"io_manager": MedallionIOManager(roots, {dg.AssetKey(stage.asset_path): stage for stage in stages.all()})},
+        resources={
+            "io_manager": MedallionIOManager(
+                roots, {dg.AssetKey(stage.asset_path): stage for stage in stages.all()}
+            )
+        },
         executor=dg.in_process_executor,
     )
 

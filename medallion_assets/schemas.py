@@ -55,10 +55,14 @@ MESSAGE = pa.struct(
 SOURCE = Column("source", pa.string(), "The feed that the record came from.")
 LANDING_DATE = Column("landing_date", pa.date32(), "UTC day on which the export landed: the partition.")
 EXPORT = Column("export_sha256", pa.string(), "SHA-256 of the landed file's bytes: the export's identity.")
-RECORD_NUMBER = Column("record_number", pa.int64(), "Position of the record in its export, from 1; 0 = the whole export.")
+RECORD_NUMBER = Column(
+    "record_number", pa.int64(), "Position of the record in its export, from 1; 0 = the whole export."
+)
 LINE = Column("line", pa.int64(), "Line of the decompressed export on which the record starts, from 1.")
 FILE = Column("file", pa.string(), "Name under which the export was first seen, below its landing folder.")
-RAW = Column("raw", pa.string(), "The record's text exactly as landed; null where it is not UTF-8.", nullable=True)
+RAW = Column(
+    "raw", pa.string(), "The record's text exactly as landed; null where it is not UTF-8.", nullable=True
+)
 RAW_BYTES = Column("raw_bytes", pa.binary(), "The record's bytes where they are not UTF-8.", nullable=True)
 
 BRONZE = TableSchema(
@@ -94,7 +98,9 @@ SFT_PAIRS = TableSchema(
             pa.list_(pa.field("element", MESSAGE, nullable=False)),
             "The conversation; tool_calls is JSON text; train says whether an assistant turn is learned.",
         ),
-        Column("tools", pa.string(), "Tool definitions offered to the assistant, as JSON text.", nullable=True),
+        Column(
+            "tools", pa.string(), "Tool definitions offered to the assistant, as JSON text.", nullable=True
+        ),
     ),
 )
 
@@ -124,10 +130,26 @@ GOLD_SFT = TableSchema(
     "gold_sft",
     1,
     (
-        Column("input_ids", pa.list_(pa.field("element", pa.int32(), nullable=False)), "Token ids of the bin's documents, one after the other."),
-        Column("labels", pa.list_(pa.field("element", pa.int32(), nullable=False)), "input_ids where the assistant speaks, else -100."),
-        Column("seq_lengths", pa.list_(pa.field("element", pa.int32(), nullable=False)), "Length in tokens of each document in the bin."),
-        Column("record_ids", pa.list_(pa.field("element", pa.string(), nullable=False)), "Record id of each document, in the order of seq_lengths."),
+        Column(
+            "input_ids",
+            pa.list_(pa.field("element", pa.int32(), nullable=False)),
+            "Token ids of the bin's documents, one after the other.",
+        ),
+        Column(
+            "labels",
+            pa.list_(pa.field("element", pa.int32(), nullable=False)),
+            "input_ids where the assistant speaks, else -100.",
+        ),
+        Column(
+            "seq_lengths",
+            pa.list_(pa.field("element", pa.int32(), nullable=False)),
+            "Length in tokens of each document in the bin.",
+        ),
+        Column(
+            "record_ids",
+            pa.list_(pa.field("element", pa.string(), nullable=False)),
+            "Record id of each document, in the order of seq_lengths.",
+        ),
     ),
     row_group_rows=1024,
 )

@@ -57,7 +57,9 @@ class PipelineStages:
 def stages_of(config: PipelineConfig, roots: Roots, *, base: Path) -> PipelineStages:
     """`base` is the folder that relative tokenizer paths of the configuration start from."""
     sources = tuple(_source_stages(source, roots) for source in config.sources)
-    units = {unit: _unit_stage(unit, sources) for unit in dict.fromkeys(source.unit for source in config.sources)}
+    units = {
+        unit: _unit_stage(unit, sources) for unit in dict.fromkeys(source.unit for source in config.sources)
+    }
     recipes = {recipe.name: _gold_stage(recipe, units[recipe.unit], base) for recipe in config.recipes}
     return PipelineStages(sources, units, recipes)
 

@@ -12,7 +12,9 @@ from medallion_assets.storage.io_manager import PartitionBuilds
 from medallion_assets.storage.store import PartitionStore
 
 
-def bronze_asset(source: SourceStages, partitions: dg.PartitionsDefinition[str], store: PartitionStore) -> dg.AssetsDefinition:
+def bronze_asset(
+    source: SourceStages, partitions: dg.PartitionsDefinition[str], store: PartitionStore
+) -> dg.AssetsDefinition:
     stage = source.bronze
 
     def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:

@@ -10,7 +10,9 @@ from medallion_assets.schemas import GOLD_SCHEMAS
 from medallion_assets.storage.store import PartitionStore
 
 
-def gold_asset(recipe: GoldStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore) -> dg.AssetsDefinition:
+def gold_asset(
+    recipe: GoldStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
+) -> dg.AssetsDefinition:
     shell = Shell(
         key=dg.AssetKey(recipe.asset_path),
         schema=GOLD_SCHEMAS[recipe.silver.schema.name],

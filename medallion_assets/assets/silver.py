@@ -14,7 +14,9 @@ from medallion_assets.storage.store import PartitionStore
 ALL_DAYS_SO_FAR = dg.TimeWindowPartitionMapping(start_offset=-100_000, end_offset=0)
 
 
-def conformed_asset(source: SourceStages, partitions: dg.PartitionsDefinition[str], store: PartitionStore) -> dg.AssetsDefinition:
+def conformed_asset(
+    source: SourceStages, partitions: dg.PartitionsDefinition[str], store: PartitionStore
+) -> dg.AssetsDefinition:
     config = source.config
     shell = Shell(
         key=dg.AssetKey(source.conformed.asset_path),
@@ -28,7 +30,9 @@ def conformed_asset(source: SourceStages, partitions: dg.PartitionsDefinition[st
     return stage_asset(shell, partitions, settling_plan(source.conformed, store))
 
 
-def unit_asset(unit: UnitStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore) -> dg.AssetsDefinition:
+def unit_asset(
+    unit: UnitStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
+) -> dg.AssetsDefinition:
     shell = Shell(
         key=dg.AssetKey(unit.asset_path),
         schema=UNIT_SCHEMAS[unit.unit],

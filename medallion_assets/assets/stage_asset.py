@@ -33,7 +33,9 @@ class Shell:
 
 
 def stage_asset(
-    shell: Shell, partitions: dg.PartitionsDefinition[str], plan: Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds]
+    shell: Shell,
+    partitions: dg.PartitionsDefinition[str],
+    plan: Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds],
 ) -> dg.AssetsDefinition:
     """An asset whose runs, of one partition or of a range, hand their plan to the IO manager."""
 
@@ -55,13 +57,17 @@ def stage_asset(
     return materialize
 
 
-def settling_plan(stage: Stage, store: PartitionStore) -> Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds]:
+def settling_plan(
+    stage: Stage, store: PartitionStore
+) -> Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds]:
     """Plans what was asked for, and the later partitions that it makes stale."""
 
     def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
         later = partitions_to_settle(stage, store, asked)
         if later:
-            context.log.info(f"{len(later)} later partitions depend on {min(asked)} and are settled too: {later}")
+            context.log.info(
+                f"{len(later)} later partitions depend on {min(asked)} and are settled too: {later}"
+            )
         return PartitionBuilds(stage.table, {key: stage.build(store, key) for key in [*asked, *later]})
 
     return plan

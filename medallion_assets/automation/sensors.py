@@ -62,7 +62,9 @@ def landing_sensor(
             )
             for request in decision.requests
         ]
-        waiting = f"; waiting for {len(inventory.unsettled)} files to be complete" if inventory.unsettled else ""
+        waiting = (
+            f"; waiting for {len(inventory.unsettled)} files to be complete" if inventory.unsettled else ""
+        )
         idle = f"{len(missing)} dates to take{waiting}" if missing else f"bronze holds everything{waiting}"
         return dg.SensorResult(run_requests=requests, skip_reason=None if requests else dg.SkipReason(idle))
 

@@ -45,7 +45,9 @@ def load_format(name: str) -> Format:
     return Format(name, module.UNIT, module.conform)
 
 
-def conform_batches(batches: Iterator[pa.RecordBatch], format_: Format) -> Iterator[tuple[pa.Table, pa.Table]]:
+def conform_batches(
+    batches: Iterator[pa.RecordBatch], format_: Format
+) -> Iterator[tuple[pa.Table, pa.Table]]:
     """For each batch of bronze rows, the conformed rows and the rejects: every row is in one of the two."""
     for batch in batches:
         rows: list[dict[str, Any]] = []

@@ -38,7 +38,9 @@ class Twin:
     landing_date: date
 
 
-def duplicates_of_today(sources: Sequence[KeyFiles], *, scratch: Path) -> dict[str, dict[tuple[str, int], Twin]]:
+def duplicates_of_today(
+    sources: Sequence[KeyFiles], *, scratch: Path
+) -> dict[str, dict[tuple[str, int], Twin]]:
     """Per source, the rows of today that do not survive, by (export, record number), each with its twin.
 
     The order of `sources` is their rank.
@@ -81,7 +83,12 @@ ORDER BY source, export_sha256, record_number
 
 
 def _load(
-    duck: duckdb.DuckDBPyConnection, name: str, source: str, rank: int, paths: Sequence[Path], where: str = "true"
+    duck: duckdb.DuckDBPyConnection,
+    name: str,
+    source: str,
+    rank: int,
+    paths: Sequence[Path],
+    where: str = "true",
 ) -> None:
     if paths:
         duck.execute(

@@ -43,7 +43,9 @@ def wrong_role_order(conversation: Conversation) -> Rejected | None:
     before: str | None = None
     for place, message in enumerate(conversation.messages, start=1):
         if message.role not in FOLLOWERS[before]:
-            return Rejected("wrong_role_order", f"turn {place} is {message.role} after {before or 'the start'}")
+            return Rejected(
+                "wrong_role_order", f"turn {place} is {message.role} after {before or 'the start'}"
+            )
         before = _state(message)
     if before not in LAST_SPEAKERS:
         return Rejected("wrong_role_order", f"the conversation ends with {before}, not with the assistant")

@@ -50,7 +50,9 @@ class UnitStage:
 
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:
-            return Digests(inputs=self._inputs(store, key), code=self.code_version, config=self.config_version)
+            return Digests(
+                inputs=self._inputs(store, key), code=self.code_version, config=self.config_version
+            )
 
         return Build(digests, lambda writer: self._write(store, key, writer))
 

@@ -17,7 +17,14 @@ ASPECTS = (
     "how it works", "why it matters", "what can go wrong", "how to look after it", "where it came from",
     "what it costs to keep", "how to explain it to a child", "how to measure it", "which parts it has", "when to replace it",
 )  # fmt: skip
-TONES = ("briefly", "in plain words", "with an example", "step by step", "as a short list", "in two sentences")
+TONES = (
+    "briefly",
+    "in plain words",
+    "with an example",
+    "step by step",
+    "as a short list",
+    "in two sentences",
+)
 OPENINGS = (
     "The short answer is that {subject} rewards patience.",
     "People often overlook how much depends on {subject}.",
@@ -37,8 +44,16 @@ SENTENCES = (
     "That is why the older designs still have their friends.",
     "Keep a record, because memory is kinder than numbers.",
 )
-FOLLOW_UPS = ("Could you say more about that?", "What would you do first?", "How would I know that it worked?")
-SYSTEMS = ("You are a patient teacher.", "Answer as a practical engineer would.", "You help people look after things.")
+FOLLOW_UPS = (
+    "Could you say more about that?",
+    "What would you do first?",
+    "How would I know that it worked?",
+)
+SYSTEMS = (
+    "You are a patient teacher.",
+    "Answer as a practical engineer would.",
+    "You help people look after things.",
+)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,9 @@ class ArraySplitter:
 
     def close(self) -> None:
         if not self._ended:
-            raise BrokenArray(f"the array is not closed; {self._elements} whole elements were found before its end")
+            raise BrokenArray(
+                f"the array is not closed; {self._elements} whole elements were found before its end"
+            )
 
     def _open(self, at: int) -> None:
         if self._depth == 0:

@@ -39,22 +39,30 @@ def _signed(encoding: Encoding, rendered: Rendered) -> Signed | Rejected:
     for start, end in rendered.spans:
         first, last = _first_token(encoding, start, end), _last_token(encoding, start, end)
         if first is None or last is None:
-            return Rejected("mask_unclear", f"no token covers the characters {start} to {end} of an assistant turn")
+            return Rejected(
+                "mask_unclear", f"no token covers the characters {start} to {end} of an assistant turn"
+            )
         opens, closes = encoding.token_to_chars(first), encoding.token_to_chars(last)
         if opens is None or closes is None or opens[0] < start or closes[1] > end:
-            return Rejected("mask_unclear", f"a token reaches across the border of the turn at {start} to {end}")
+            return Rejected(
+                "mask_unclear", f"a token reaches across the border of the turn at {start} to {end}"
+            )
         signed[first : last + 1] = ids[first : last + 1]
     return signed
 
 
 def _first_token(encoding: Encoding, start: int, end: int) -> int | None:
     """The token of the span's first character; some tokenizers leave leading spaces out of their offsets."""
-    return next((token for at in range(start, end) if (token := encoding.char_to_token(at)) is not None), None)
+    return next(
+        (token for at in range(start, end) if (token := encoding.char_to_token(at)) is not None), None
+    )
 
 
 def _last_token(encoding: Encoding, start: int, end: int) -> int | None:
     """The last token of the span's last character, which may be one of several that share it."""
-    found = (token for at in range(end - 1, start - 1, -1) if (token := encoding.char_to_token(at)) is not None)
+    found = (
+        token for at in range(end - 1, start - 1, -1) if (token := encoding.char_to_token(at)) is not None
+    )
     token = next(found, None)
     if token is None:
         return None

@@ -72,9 +72,15 @@ def _encoded(
     encoded = iter(encode_batch(tokenizer.core, good))
     for row, result in zip(rows, rendered, strict=True):
         outcome = next(encoded) if isinstance(result, Rendered) else result
-        if not isinstance(outcome, Rejected) and len(outcome) > max_length:
-            outcome = Rejected("too_long", f"{len(outcome)} tokens; max_length is {max_length}")
-        yield row, outcome
+        yield row, outcome if isinstance(outcome, Rejected) else _fitting(outcome, max_length)
+
+
+def _fitting(signed: Signed, max_length: int) -> Signed | Rejected:
+    if len(signed) > max_length:
+        return Rejected("too_long", f"{len(signed)} tokens; max_length is {max_length}")
+    if not (signed >= 0).any():
+        return Rejected("nothing_to_learn", "the template leaves no token of the assistant's")
+    return signed
 
 
 def _rendered(row: dict[str, Any], template: ChatTemplate) -> Rendered | Rejected:
@@ -97,8 +103,12 @@ def _packed_rows(
 ) -> pa.Table:
     documents = [document for documents in bins for document in documents]
     lengths = np.array([spill.lengths[document] for document in documents], np.int32)
-    document_borders = np.concatenate([[0], np.cumsum([len(documents) for documents in bins])]).astype(np.int32)
-    token_borders = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[document_borders].astype(np.int32)
+    document_borders = np.concatenate([[0], np.cumsum([len(documents) for documents in bins])]).astype(
+        np.int32
+    )
+    token_borders = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[document_borders].astype(
+        np.int32
+    )
     ids, labels = ids_and_labels(spill.gather(documents))
     columns = [
         _lists(schema, "input_ids", token_borders, ids),
@@ -111,7 +121,9 @@ def _packed_rows(
 
 def _lists(schema: TableSchema, column: str, borders: Any, values: Any) -> pa.Array:
     type_ = schema.arrow.field(column).type
-    return pa.ListArray.from_arrays(pa.array(borders, pa.int32()), pa.array(values, type_.value_type), type=type_)
+    return pa.ListArray.from_arrays(
+        pa.array(borders, pa.int32()), pa.array(values, type_.value_type), type=type_
+    )
 
 
 def _summary(lengths: Sequence[int], bins: int, rules: SftRules) -> dict[str, Any]:

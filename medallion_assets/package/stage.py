@@ -36,7 +36,9 @@ class GoldStage:
     @property
     def table(self) -> Table:
         """Looks at the tokenizer's files, since their hash is part of where the table lies."""
-        version = digest_of([identity(self.tokenizer.folder()), self.max_length, self.packing, self._schema.version])
+        version = digest_of(
+            [identity(self.tokenizer.folder()), self.max_length, self.packing, self._schema.version]
+        )
         return Table(*self.asset_path, self._schema, version=version[:12])
 
     @property
@@ -52,7 +54,9 @@ class GoldStage:
     @property
     def _schema(self) -> TableSchema:
         schema = GOLD_SCHEMAS[self.silver.schema.name]
-        return replace(schema, row_group_rows=max(1, min(schema.row_group_rows, ROW_GROUP_TOKENS // self.max_length)))
+        return replace(
+            schema, row_group_rows=max(1, min(schema.row_group_rows, ROW_GROUP_TOKENS // self.max_length))
+        )
 
     def build(self, store: PartitionStore, key: str) -> Build:
         version = self.table.version or ""

@@ -101,7 +101,9 @@ class ChatTemplate:
                 **known,
             )
         except TemplateError as error:
-            raise Rejected("template_refused", f"the chat template refuses this conversation: {error}") from error
+            raise Rejected(
+                "template_refused", f"the chat template refuses this conversation: {error}"
+            ) from error
         return texts[0], spans[0] if marks else []
 
     def _refuse_control_tokens(self, stored: Sequence[Mapping[str, Any]], tools: str | None) -> None:
@@ -110,7 +112,9 @@ class ChatTemplate:
         texts = [message[key] for message in stored for key in ("content", "reasoning_content", "tool_calls")]
         for text in (*texts, tools):
             if text and (found := self._control.search(text)):
-                detail = f"the text spells the control token {found.group()!r}, which would end or fake a turn"
+                detail = (
+                    f"the text spells the control token {found.group()!r}, which would end or fake a turn"
+                )
                 raise Rejected("control_token_in_text", detail)
 
 

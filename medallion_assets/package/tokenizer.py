@@ -25,7 +25,15 @@ IDENTITY_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
 )
-SPECIAL_TOKEN_NAMES = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
+SPECIAL_TOKEN_NAMES = (
+    "bos_token",
+    "eos_token",
+    "unk_token",
+    "pad_token",
+    "sep_token",
+    "cls_token",
+    "mask_token",
+)
 
 
 class TokenizerError(ValueError):
@@ -47,7 +55,9 @@ class TokenizerSpec:
         from huggingface_hub import snapshot_download
 
         assert self.hub_id is not None  # config.py admits one of the two
-        return Path(snapshot_download(self.hub_id, revision=self.revision, allow_patterns=list(IDENTITY_FILES)))
+        return Path(
+            snapshot_download(self.hub_id, revision=self.revision, allow_patterns=list(IDENTITY_FILES))
+        )
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,9 @@ class LoadedTokenizer:
 
 def identity(folder: Path) -> str:
     """SHA-256 of the files that decide what text becomes which ids."""
-    return _identity(folder, tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in _files(folder)))
+    return _identity(
+        folder, tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in _files(folder))
+    )
 
 
 @lru_cache(maxsize=64)
@@ -107,7 +119,9 @@ def _chat_template(folder: Path, settings: dict[str, Any]) -> str:
     if isinstance(template, list):  # several named templates, as tool-use models ship them
         template = next((item["template"] for item in template if item["name"] == "default"), None)
     if not isinstance(template, str):
-        raise TokenizerError(f"{folder} has no chat template: neither chat_template.jinja nor one in its config")
+        raise TokenizerError(
+            f"{folder} has no chat template: neither chat_template.jinja nor one in its config"
+        )
     return template
 
 

@@ -100,7 +100,9 @@ class MedallionIOManager(dg.IOManager):
                 )
             obj = {keys[0]: obj}
         if unexpected := sorted(set(obj) - set(keys)):
-            raise ValueError(f"{context.asset_key.to_user_string()} returned partitions that the run did not ask for: {unexpected}")
+            raise ValueError(
+                f"{context.asset_key.to_user_string()} returned partitions that the run did not ask for: {unexpected}"
+            )
         rows = {key: _as_arrow(value) for key, value in obj.items()}
         table = self._table(context.asset_key)
         if not table.schema.columns:

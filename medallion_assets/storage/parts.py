@@ -36,7 +36,9 @@ class SchemaMismatch(ValueError):
 def schema_differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
     """Every way in which `found` is not `declared`: missing, unexpected, other type, other order."""
     differences = [
-        f"column {field.name!r} ({field.type}) is missing" for field in declared if field.name not in found.names
+        f"column {field.name!r} ({field.type}) is missing"
+        for field in declared
+        if field.name not in found.names
     ]
     differences += [f"column {name!r} is not declared" for name in found.names if name not in declared.names]
     differences += [

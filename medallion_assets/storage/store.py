@@ -174,7 +174,9 @@ class PartitionStore:
         either sees this partition on disk and settles it, or is seen here.
         """
         if table.append_only:
-            raise ImmutablePartition(f"{table.full_name} is append-only: its partitions are never overwritten")
+            raise ImmutablePartition(
+                f"{table.full_name} is append-only: its partitions are never overwritten"
+            )
         folder = self.folder(table, key)
         with self._locked(table, key):
             self._make_current(table)
@@ -281,14 +283,18 @@ class PartitionStore:
 
 def _safe(name: str) -> str:
     if not SAFE_NAME.fullmatch(name) or ".." in name:
-        raise ValueError(f"{name!r} can't name a folder of the store: use lower-case letters, digits, '_', '-', '.'")
+        raise ValueError(
+            f"{name!r} can't name a folder of the store: use lower-case letters, digits, '_', '-', '.'"
+        )
     return name
 
 
 def _is_complete(folder: Path, manifest: Manifest) -> bool:
     """Whether every file that the manifest names is there at its size: a rerun heals what was deleted."""
     try:
-        return all((folder / part.name).stat().st_size == part.bytes for part in manifest.parts + manifest.rejects)
+        return all(
+            (folder / part.name).stat().st_size == part.bytes for part in manifest.parts + manifest.rejects
+        )
     except FileNotFoundError:
         return False
 

@@ -30,6 +30,8 @@ def _history(row: dict[str, Any]) -> list[Message]:
     messages = []
     for turn in fields.a_list(row, "history"):
         if not (isinstance(turn, list) and len(turn) == 2 and all(isinstance(text, str) for text in turn)):
-            raise Rejected("wrong_type", "'history' has a turn that is not a [user, assistant] pair of strings")
+            raise Rejected(
+                "wrong_type", "'history' has a turn that is not a [user, assistant] pair of strings"
+            )
         messages += [Message("user", turn[0]), Message("assistant", turn[1])]
     return messages

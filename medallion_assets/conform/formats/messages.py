@@ -42,7 +42,9 @@ def _content(turn: dict[str, Any]) -> str:
 
 def _part(part: dict[str, Any]) -> str:
     if part.get("type", "text") != "text":
-        raise Rejected("unsupported_content", f"a content part of type {part['type']!r}; only text is supported")
+        raise Rejected(
+            "unsupported_content", f"a content part of type {part['type']!r}; only text is supported"
+        )
     return fields.text(part, "text", "value")
 
 

@@ -1,0 +1,59 @@
+# Everything runs in .venv, made from the hashed lock file. Needs Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The instance's home must be an absolute path, so it is generated; dagster.yaml stays the one in force.
+export DAGSTER_HOME := $(CURDIR)/.dagster
+
+.PHONY: setup demo dev test lint types ci bench lock clean
+
+setup: $(VENV)/.ready .dagster/.ready .env
+
+$(VENV)/.ready: requirements-dev.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# The instance is initialised here, once: processes that start together on an empty home would race.
+.dagster/.ready: $(VENV)/.ready
+	mkdir -p .dagster
+	ln -sf ../dagster.yaml .dagster/dagster.yaml
+	$(BIN)/python -c 'import dagster; dagster.DagsterInstance.get().dispose()'
+	touch $@
+
+.env: Makefile
+	printf 'DAGSTER_HOME=%s\n' '$(DAGSTER_HOME)' > $@
+
+demo: setup
+	@$(BIN)/python -m medallion_assets.demo
+
+dev: setup
+	$(BIN)/dagster dev -w workspace.yaml
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+# Versions and hashes only: no addresses of package registries end up in the lock files.
+LOCK := $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes --strip-extras --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+
+lock: setup
+	$(LOCK) --output-file requirements.lock pyproject.toml
+	$(LOCK) --output-file requirements-dev.lock --extra dev pyproject.toml
+
+ci: lint types test
+
+clean:
+	rm -rf $(VENV) .dagster .env data

@@ -1,0 +1,78 @@
+"""`make demo`: lands sample exports, materializes the whole graph through Dagster, prints what came out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from medallion_assets.config_file import load_config
+from medallion_assets.demo.exports import DAYS, land
+from medallion_assets.report.funnel import as_text, funnels
+from medallion_assets.roots import Roots, project_folder
+from medallion_assets.stages import PipelineStages, stages_of
+from medallion_assets.storage.store import PartitionStore
+
+CONFIG = Path(__file__).resolve().parent.parent / "defs" / "pipeline" / "defs.yaml"
+RECIPE = "sft_demo"
+ALL_LAYERS = "group:bronze or group:silver or group:gold"
+
+
+def main() -> int:
+    roots = Roots.from_environment()
+    store = PartitionStore(roots.data)
+    stages = stages_of(load_config(CONFIG), roots, base=CONFIG.parent)
+    landed = land(roots.landing)
+    print(f"Sample exports in {_shown(roots.landing)}: {len(landed)} landed now.")
+    before = _content(stages, store)
+    started = time.monotonic()
+    if not _materialize(roots):
+        return 1
+    after = _content(stages, store)
+    changed = sum(before.get(partition) != content for partition, content in after.items())
+    print(f"Done in {time.monotonic() - started:.1f} s: {changed} of {len(after)} partitions changed.\n")
+    print(as_text(funnels(stages, store, RECIPE)))
+    print(f"\nGold:      {_shown(store.table_folder(stages.recipes[RECIPE].table))}")
+    print(f"Catalogue: {_shown(roots.warehouse)}   (DuckDB: select * from silver.rejects)")
+    print("UI:        make dev   (then open the address it prints)")
+    return 0
+
+
+def _materialize(roots: Roots) -> bool:
+    command = [
+        str(Path(sys.executable).with_name("dagster")),
+        *("asset", "materialize", "-m", "medallion_assets.definitions"),
+        *("--select", ALL_LAYERS, "--partition-range", f"{DAYS[0]}...{DAYS[-1]}"),
+    ]
+    print(
+        f"Running: dagster {' '.join(f'{word!r}' if ' ' in word else word for word in command[1:])}",
+        flush=True,
+    )
+    log = roots.data / "demo.log"
+    with log.open("w") as output:
+        result = subprocess.run(command, cwd=project_folder(), stdout=output, stderr=output, check=False)
+    if result.returncode:
+        print(log.read_text()[-4000:], file=sys.stderr)
+        print(f"The run failed; the whole log is in {_shown(log)}", file=sys.stderr)
+    return result.returncode == 0
+
+
+def _content(stages: PipelineStages, store: PartitionStore) -> dict[tuple[str, str], str]:
+    """The content hash of every partition there is."""
+    tables = [stage.table for stage in stages.all()]
+    return {
+        (table.full_name, key): manifest.content_hash
+        for table in tables
+        for key in store.keys(table)
+        if (manifest := store.manifest(table, key))
+    }
+
+
+def _shown(path: Path) -> str:
+    """Relative to where the user stands, if it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
