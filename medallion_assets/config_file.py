@@ -1,6 +1,6 @@
 """From a YAML file to a checked configuration, with errors that name file, line, key and what is allowed.
 
-Belongs here: reading YAML, line numbers, the text of errors. Does not: what a configuration may say (config.py).
+Belongs here: reading YAML, line numbers, the text of errors. Does not: what may be said (config.py).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def load_config(path: Path) -> PipelineConfig:
     document = yaml.SafeLoader("").construct_document(node) if node else None
     if not isinstance(document, dict):
         raise ConfigError([Problem((), "holds no mapping; see README.md for an example")], file=path)
-    lines = {place: line for place, line in _lines(node)}
+    lines = dict(_lines(node))
     if "attributes" not in document:
         return check(document, file=path, lines=lines)
     unknown = [

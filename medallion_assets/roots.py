@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Roots:
-    """`data` holds the store and the catalogue; `landing` is where exports are dropped, a folder per source."""
+    """`data` holds the store and the catalogue; in `landing`, each source has its folder of exports."""
 
     data: Path
     landing: Path

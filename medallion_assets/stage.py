@@ -38,7 +38,7 @@ class Stage(Protocol):
 
 
 def partitions_to_settle(stage: Stage, store: PartitionStore, asked: Iterable[str]) -> list[str]:
-    """Later partitions that what is asked for may make stale: those built by the present rules on other inputs.
+    """Later partitions that the asked ones made stale: built by the present rules, on other inputs.
 
     A silver day depends on every day before it, so a run for an early day settles the later ones that are
     there already. Days built by other rules stay as they are until someone backfills them.

@@ -87,6 +87,6 @@ def _gold_stage(config: RecipeConfig, unit: UnitStage, base: Path) -> GoldStage:
 def _tokenizer(config: TokenizerConfig, base: Path) -> TokenizerSpec:
     """A relative folder is looked for beside the configuration, then in the project."""
     if config.revision is not None:
-        return TokenizerSpec(hub_id=config.path, revision=config.revision)
+        return TokenizerSpec(config.path, config.revision)
     tried = [folder / config.path for folder in (base, project_folder())]
-    return TokenizerSpec(path=next((path for path in tried if path.is_dir()), tried[0]))
+    return TokenizerSpec(next((path for path in tried if path.is_dir()), tried[0]))

@@ -27,8 +27,8 @@ def bronze_asset(
         schema=BRONZE,
         code_version=stage.code_version,
         description=(
-            f"Exports of **{source.config.name}** ({source.config.format}) exactly as they landed: one row per record "
-            "with its provenance, raw bytes kept. Append-only and immutable."
+            f"Exports of **{source.config.name}** ({source.config.format}) exactly as they landed: "
+            "one row per record with its provenance, raw bytes kept. Append-only and immutable."
         ),
         kinds=frozenset({"bronze", "parquet"}),
         owners=[source.config.owner] if source.config.owner else [],

@@ -18,8 +18,8 @@ def gold_asset(
         schema=GOLD_SCHEMAS[recipe.silver.schema.name],
         code_version=f"{recipe.code_version}-{recipe.config_version}",
         description=(
-            f"{recipe.silver.name} tokenized with assistant-only labels and packed to {recipe.max_length} tokens "
-            f"({recipe.packing}), as TRL's padding-free path reads it."
+            f"{recipe.silver.name} tokenized with assistant-only labels and packed to {recipe.max_length} "
+            f"tokens ({recipe.packing}), as TRL's padding-free path reads it."
         ),
         kinds=frozenset({"gold", "huggingface", "parquet"}),
         deps=[dg.AssetDep(dg.AssetKey(["silver", recipe.silver.name]))],

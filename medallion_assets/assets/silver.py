@@ -22,7 +22,10 @@ def conformed_asset(
         key=dg.AssetKey(source.conformed.asset_path),
         schema=UNIT_SCHEMAS[config.unit],
         code_version=f"{source.conformed.code_version}-{source.conformed.config_version}",
-        description=f"Records of **{config.name}** in the schema of {config.unit}: parsed, cleaned and past the structural gates.",
+        description=(
+            f"Records of **{config.name}** in the schema of {config.unit}: "
+            "parsed, cleaned and past the structural gates."
+        ),
         kinds=frozenset({"silver", "parquet"}),
         deps=[dg.AssetDep(dg.AssetKey(source.bronze.asset_path))],
         owners=[config.owner] if config.owner else [],

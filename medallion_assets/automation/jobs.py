@@ -41,7 +41,7 @@ def nightly_schedule(
         "settle_everything",
         selection=dg.AssetSelection.groups("bronze", "silver", "gold"),
         partitions_def=days,
-        description="Rebuilds what late landings, new code or new configuration have made stale; skips the rest.",
+        description="Rebuilds what late landings, new code or new configuration made stale; skips the rest.",
     )
 
     @dg.schedule(

@@ -51,7 +51,7 @@ def landing_sensor(
         for batch in decision.given_up:
             context.log.error(
                 f"{name} {batch.first} to {batch.last} failed {MAX_ATTEMPTS} times and is not tried again: "
-                f"see its runs (tag {BATCH_TAG}={batch.batch_id}), mend the cause, then materialize these dates"
+                f"see its runs (tag {BATCH_TAG}={batch.batch_id}), mend the cause, materialize these dates"
             )
         requests = [
             run_request(

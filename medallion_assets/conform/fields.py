@@ -48,9 +48,10 @@ def text(record: dict[str, Any], *keys: str) -> str:
     """The first of these fields that is there; it must be a string."""
     for key in keys:
         if key in record:
-            if not isinstance(record[key], str):
-                raise Rejected("wrong_type", f"{key!r} is a JSON {json_type(record[key])}, expected a string")
-            return record[key]
+            value = record[key]
+            if not isinstance(value, str):
+                raise Rejected("wrong_type", f"{key!r} is a JSON {json_type(value)}, expected a string")
+            return value
     names = " or ".join(repr(key) for key in keys)
     raise Rejected("missing_field", f"{names} is missing; found {sorted(record)}")
 

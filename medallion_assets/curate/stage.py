@@ -58,11 +58,12 @@ class UnitStage:
 
     def _inputs(self, store: PartitionStore, key: str) -> str:
         """Every conformed partition up to this one, by content; an empty day is as good as none."""
-        seen = []
-        for source, table in self.conformed:
-            for day in store.keys(table):
-                if day <= key and (manifest := store.manifest(table, day)) and (manifest.rows or day == key):
-                    seen.append([source, day, manifest.content_hash])
+        seen = [
+            [source, day, manifest.content_hash]
+            for source, table in self.conformed
+            for day in store.keys(table)
+            if day <= key and (manifest := store.manifest(table, day)) and (manifest.rows or day == key)
+        ]
         return digest_of(seen)
 
     def _write(self, store: PartitionStore, key: str, writer: PartitionWriter) -> None:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 SUBJECTS = (
     "a bicycle", "a compost heap", "a lighthouse", "a sourdough starter", "a telescope", "a water filter",
-    "a weather station", "a wind turbine", "an hourglass", "an index", "the tides", "the seasons", "a glacier",
-    "a beehive", "a compiler", "a hash table", "a library catalogue", "a sailing boat", "a vegetable garden", "a spreadsheet",
+    "a weather station", "a wind turbine", "an hourglass", "an index", "the tides", "the seasons",
+    "a glacier", "a beehive", "a compiler", "a hash table", "a library catalogue", "a sailing boat",
+    "a vegetable garden", "a spreadsheet",
 )  # fmt: skip
 ASPECTS = (
     "how it works", "why it matters", "what can go wrong", "how to look after it", "where it came from",
-    "what it costs to keep", "how to explain it to a child", "how to measure it", "which parts it has", "when to replace it",
+    "what it costs to keep", "how to explain it to a child", "how to measure it", "which parts it has",
+    "when to replace it",
 )  # fmt: skip
 TONES = (
     "briefly",
@@ -73,10 +75,9 @@ def talks(seed: int, count: int) -> list[Talk]:
 def _talk(chance: random.Random) -> Talk:
     subject = chance.choice(SUBJECTS)
     question = f"Tell me about {subject}: {chance.choice(ASPECTS)}, {chance.choice(TONES)}."
-    turns = [(question, _answer(chance, subject))]
-    for follow_up in chance.sample(FOLLOW_UPS, k=chance.choice((0, 0, 0, 1, 2))):
-        turns.append((follow_up, _answer(chance, subject)))
-    return Talk(chance.choice((None, None, *SYSTEMS)), tuple(turns))
+    questions = [question, *chance.sample(FOLLOW_UPS, k=chance.choice((0, 0, 0, 1, 2)))]
+    turns = tuple((asked, _answer(chance, subject)) for asked in questions)
+    return Talk(chance.choice((None, None, *SYSTEMS)), turns)
 
 
 def _answer(chance: random.Random, subject: str) -> str:

@@ -204,7 +204,7 @@ def _is_being_written(descriptor: int) -> bool:
         return False
     try:
         # A writer that comes meanwhile is signalled to us; the default signal would end the process.
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # type: ignore[attr-defined]
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except BlockingIOError:
         return True

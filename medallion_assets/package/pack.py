@@ -20,7 +20,8 @@ def best_fit(lengths: Sequence[int], order: Iterable[int], capacity: int) -> lis
     left = _Left(lengths, order)
     bins = []
     while left:
-        bin_, room = [], capacity
+        bin_: list[int] = []
+        room = capacity
         while longest := left.longest_within(room):
             pair = left.exact_pair(room) if bin_ and longest < room <= 2 * longest else ()
             for length in pair or (longest,):

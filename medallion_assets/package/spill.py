@@ -23,7 +23,7 @@ class TokenSpill:
 
     def __init__(self, scratch: Path) -> None:
         scratch.mkdir(parents=True, exist_ok=True)
-        self._file = tempfile.TemporaryFile(dir=scratch)
+        self._file = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115  # closed by __exit__
         self._starts: list[int] = []
         self.lengths: list[int] = []
         self._end = 0

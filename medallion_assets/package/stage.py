@@ -48,8 +48,7 @@ class GoldStage:
     @property
     def config_version(self) -> str:
         """What the configuration says; unlike the table's version, known without the tokenizer's files."""
-        hub = [self.tokenizer.hub_id, self.tokenizer.revision]
-        return digest_of([hub, self.max_length, self.packing])[:16]
+        return digest_of([self.tokenizer.revision, self.max_length, self.packing])[:16]
 
     @property
     def _schema(self) -> TableSchema:

@@ -127,7 +127,7 @@ def _for_template(message: Mapping[str, Any]) -> Message:
 
 
 @cache
-def _renderer() -> Callable[..., tuple[list[str], list[list[tuple[int, int]]]]]:
+def _renderer() -> Callable[..., Any]:
     """transformers' renderer, imported late since it is slow, and without its advice on missing PyTorch."""
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     from transformers.utils.chat_template_utils import render_jinja_template

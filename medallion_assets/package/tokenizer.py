@@ -44,19 +44,17 @@ class TokenizerError(ValueError):
 class TokenizerSpec:
     """A local folder, or a hub id with the revision that pins it."""
 
-    path: Path | None = None
-    hub_id: str | None = None
+    source: Path | str
     revision: str | None = None
 
     def folder(self) -> Path:
         """Where the files are; those of a hub id are fetched on first use, and only those."""
-        if self.path is not None:
-            return self.path
+        if isinstance(self.source, Path):
+            return self.source
         from huggingface_hub import snapshot_download
 
-        assert self.hub_id is not None  # config.py admits one of the two
         return Path(
-            snapshot_download(self.hub_id, revision=self.revision, allow_patterns=list(IDENTITY_FILES))
+            snapshot_download(self.source, revision=self.revision, allow_patterns=list(IDENTITY_FILES))
         )
 
 

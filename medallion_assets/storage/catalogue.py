@@ -16,7 +16,7 @@ from medallion_assets.storage.store import CURRENT_VERSION_NAME
 
 
 def refresh(data: Path, warehouse: Path) -> None:
-    """Points `bronze.<source>`, `silver.<table>`, `silver.rejects` and `gold.<recipe>` at what is there now."""
+    """Points bronze.<source>, silver.<table>, silver.rejects and gold.<recipe> at what is there now."""
     import duckdb
 
     files.make_folder(data)

@@ -22,7 +22,10 @@ def connect(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     import duckdb
 
     scratch.mkdir(parents=True, exist_ok=True)
-    settings = {"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch)}
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY_LIMIT,
+        "temp_directory": str(scratch),
+    }
     with duckdb.connect(":memory:", config=settings) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection

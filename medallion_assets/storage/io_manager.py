@@ -7,7 +7,7 @@ any promise about bytes; those are the store's (store.py).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ UNPARTITIONED = "all"
 
 
 class HasTable(Protocol):
-    """A stage, as far as the store is concerned. Asked late: gold's table depends on its tokenizer's files."""
+    """What has a table. Asked late, since gold's depends on its tokenizer's files."""
 
     @property
     def table(self) -> Table: ...
@@ -81,12 +81,14 @@ class MedallionIOManager(dg.IOManager):
             )
         context.log.info(f"{table.full_name}: reading {len(present)} of {len(keys)} partitions")
         paths = [str(path) for key in present for path in self._store.paths(table, key)]
-        return READERS.get(getattr(context.dagster_type.typing_type, "__name__", ""), _read_table)(paths)
+        wanted = getattr(context.dagster_type.typing_type, "__name__", "")
+        return READERS.get(wanted, _read_table)(paths)
 
     def _table(self, key: dg.AssetKey) -> Table:
         if key in self._stages:
             return self._stages[key].table
-        layer, name = (key.path[0], "__".join(key.path[1:])) if len(key.path) > 1 else ("other", key.path[0])
+        layer, *names = key.path if len(key.path) > 1 else ["other", *key.path]
+        name = "__".join(names)
         return Table(layer, name, TableSchema(name, 0, ()))
 
     def _as_builds(self, context: dg.OutputContext, obj: Any) -> PartitionBuilds:
@@ -95,14 +97,13 @@ class MedallionIOManager(dg.IOManager):
         if not isinstance(obj, Mapping):
             if len(keys) != 1:
                 raise TypeError(
-                    f"{context.asset_key.to_user_string()} was run for {len(keys)} partitions but returned one "
-                    f"{type(obj).__name__}; return a mapping from partition key to rows"
+                    f"{context.asset_key.to_user_string()} was run for {len(keys)} partitions but returned "
+                    f"one {type(obj).__name__}; return a mapping from partition key to rows"
                 )
             obj = {keys[0]: obj}
         if unexpected := sorted(set(obj) - set(keys)):
-            raise ValueError(
-                f"{context.asset_key.to_user_string()} returned partitions that the run did not ask for: {unexpected}"
-            )
+            name = context.asset_key.to_user_string()
+            raise ValueError(f"{name} returned partitions that the run did not ask for: {unexpected}")
         rows = {key: _as_arrow(value) for key, value in obj.items()}
         table = self._table(context.asset_key)
         if not table.schema.columns:
@@ -120,7 +121,7 @@ class MedallionIOManager(dg.IOManager):
             "dagster/partition_row_count": manifest.rows,
             "rows": manifest.rows,
             "rejected": manifest.rejected_rows,
-            "bytes": manifest.bytes,
+            "bytes": manifest.size,
             "content_hash": manifest.content_hash,
             "path": dg.MetadataValue.path(str(self._store.folder(table, key))),
             "changed": written.changed,
@@ -184,7 +185,7 @@ def _read_relation(paths: list[str]) -> Any:
     return duckdb.connect(":memory:").read_parquet(paths)
 
 
-READERS = {
+READERS: dict[str, Callable[[list[str]], Any]] = {
     "DataFrame": lambda paths: _read_table(paths).to_pandas(),
     "Dataset": _read_dataset,
     "DuckDBPyRelation": _read_relation,

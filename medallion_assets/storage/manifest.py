@@ -35,7 +35,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     sha256: str
     rows: int
-    bytes: int
+    size: int
     export: str | None = None
 
 
@@ -56,8 +56,9 @@ class Manifest(msgspec.Struct, frozen=True):
         return sum(part.rows for part in self.parts)
 
     @property
-    def bytes(self) -> int:
-        return sum(part.bytes for part in self.parts + self.rejects)
+    def size(self) -> int:
+        """In bytes, rejects included."""
+        return sum(part.size for part in self.parts + self.rejects)
 
     @property
     def rejected_rows(self) -> int:

@@ -119,7 +119,7 @@ class PartWriter:
         path = self._final.with_name(f"{self._label}-{sha256[:12]}.parquet")
         os.replace(self._temporary, path)
         sync_folder(path.parent)
-        return Part(name=path.name, sha256=sha256, rows=self.rows, bytes=self._sink.size, export=export)
+        return Part(name=path.name, sha256=sha256, rows=self.rows, size=self._sink.size, export=export)
 
     def abandon(self) -> None:
         """Drops everything written so far."""

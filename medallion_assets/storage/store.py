@@ -293,7 +293,7 @@ def _is_complete(folder: Path, manifest: Manifest) -> bool:
     """Whether every file that the manifest names is there at its size: a rerun heals what was deleted."""
     try:
         return all(
-            (folder / part.name).stat().st_size == part.bytes for part in manifest.parts + manifest.rejects
+            (folder / part.name).stat().st_size == part.size for part in manifest.parts + manifest.rejects
         )
     except FileNotFoundError:
         return False
@@ -310,6 +310,6 @@ def _sweep_folder(folder: Path, *, keep: frozenset[str], grace_seconds: float) -
             and time.time() - entry.stat().st_mtime > grace_seconds
         )
         if orphan or superseded:
-            os.unlink(entry.path)
+            Path(entry.path).unlink()
             removed.append(Path(entry.path))
     return removed
