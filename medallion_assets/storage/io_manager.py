@@ -75,10 +75,7 @@ class MedallionIOManager(dg.IOManager):
         keys = context.asset_partition_keys if context.has_asset_partitions else [UNPARTITIONED]
         present = [key for key in keys if self._store.manifest(table, key) is not None]
         if not present:
-            raise MissingPartition(
-                f"{table.full_name} has none of the partitions asked for ({keys[0]} to {keys[-1]}); "
-                f"materialize it first: dagster asset materialize --select {table.full_name} --partition {keys[-1]}"
-            )
+            raise MissingPartition(table.full_name, keys[-1])
         context.log.info(f"{table.full_name}: reading {len(present)} of {len(keys)} partitions")
         paths = [str(path) for key in present for path in self._store.paths(table, key)]
         wanted = getattr(context.dagster_type.typing_type, "__name__", "")

@@ -42,6 +42,14 @@ SAFE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}", re.ASCII)
 class MissingPartition(LookupError):
     """A partition that has not been materialized."""
 
+    def __init__(self, table: str, key: str) -> None:
+        self.table = table
+        self.key = key
+        super().__init__(
+            f"{table} has no partition {key}; materialize it first: "
+            f"dagster asset materialize --select {table} --partition {key}"
+        )
+
 
 class ImmutablePartition(RuntimeError):
     """An attempt to overwrite or shrink an append-only partition."""
@@ -153,10 +161,7 @@ class PartitionStore:
         """The files of the present generation; raises MissingPartition if there is none."""
         manifest = self.manifest(table, key)
         if manifest is None:
-            raise MissingPartition(
-                f"{table.full_name} has no partition {key}; materialize it first: "
-                f"dagster asset materialize --select {table.full_name} --partition {key}"
-            )
+            raise MissingPartition(table.full_name, key)
         folder = self.folder(table, key)
         return [folder / part.name for part in (manifest.rejects if rejects else manifest.parts)]
 
