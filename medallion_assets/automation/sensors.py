@@ -65,8 +65,10 @@ def landing_sensor(
         waiting = (
             f"; waiting for {len(inventory.unsettled)} files to be complete" if inventory.unsettled else ""
         )
-        idle = f"{len(missing)} dates to take{waiting}" if missing else f"bronze holds everything{waiting}"
-        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else dg.SkipReason(idle))
+        todo = f"runs are at work on {len(inside)} dates" if inside else "bronze holds everything"
+        return dg.SensorResult(
+            run_requests=requests, skip_reason=None if requests else dg.SkipReason(todo + waiting)
+        )
 
     return landing
 

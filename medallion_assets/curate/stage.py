@@ -62,7 +62,7 @@ class UnitStage:
             [source, day, manifest.content_hash]
             for source, table in self.conformed
             for day in store.keys(table)
-            if day <= key and (manifest := store.manifest(table, day)) and (manifest.rows or day == key)
+            if day <= key and (manifest := store.manifest(table, day)) and manifest.rows
         ]
         return digest_of(seen)
 
