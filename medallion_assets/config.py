@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
@@ -17,9 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from medallion_assets.conform.conform import format_names, load_format
 from medallion_assets.schemas import DATA_UNITS, UNIT_SCHEMAS
 
+# The addresses that Dagster takes for an owner.
+OWNER = r"^(team:[\w\-]+|[A-Za-z0-9_][A-Za-z0-9._%+\-]*@[A-Za-z0-9.\-]+\.[A-Za-z]{2,7})$"
 Place = tuple[str | int, ...]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-Owner = Annotated[str, StringConstraints(pattern=r"^(team:[\w\-]+|[^@\s]+@[^@\s]+\.[^@\s]+)$")]
+Owner = Annotated[str, StringConstraints(pattern=OWNER)]
 
 
 class _Model(BaseModel):
@@ -85,21 +87,19 @@ class Problem:
     message: str
 
 
-def problems_across(config: PipelineConfig) -> list[Problem]:
-    """What no single key can see: duplicate names, formats and units that don't fit each other."""
+def problems_across(
+    sources: Mapping[int, SourceConfig], recipes: Mapping[int, RecipeConfig], *, complete: bool = True
+) -> list[Problem]:
+    """What no single key can see: duplicate names, formats and units that don't fit each other.
+
+    Sources and recipes by their place; not `complete` where others could not be read.
+    """
+    fed = {source.unit for source in sources.values()} if complete else set(UNIT_SCHEMAS)
     return [
-        *_duplicates("sources", [source.name for source in config.sources]),
-        *_duplicates("recipes", [recipe.name for recipe in config.recipes]),
-        *(
-            problem
-            for place, source in enumerate(config.sources)
-            for problem in _source_problems(place, source)
-        ),
-        *(
-            problem
-            for place, recipe in enumerate(config.recipes)
-            for problem in _recipe_problems(place, recipe, config)
-        ),
+        *_duplicates("sources", {place: source.name for place, source in sources.items()}),
+        *_duplicates("recipes", {place: recipe.name for place, recipe in recipes.items()}),
+        *(problem for place, source in sources.items() for problem in _source_problems(place, source)),
+        *(problem for place, recipe in recipes.items() for problem in _recipe_problems(place, recipe, fed)),
     ]
 
 
@@ -110,10 +110,10 @@ def choose_from(got: str, allowed: Iterable[str]) -> str:
     return f"allowed: {', '.join(names)}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
-def _duplicates(section: str, names: list[str]) -> Iterator[Problem]:
-    for name, count in Counter(names).items():
+def _duplicates(section: str, names: Mapping[int, str]) -> Iterator[Problem]:
+    for name, count in Counter(names.values()).items():
         if count > 1:
-            last = len(names) - 1 - names[::-1].index(name)
+            last = max(place for place in names if names[place] == name)
             yield Problem((section, last, "name"), f"{name!r} names {count} {section}; names must be unique")
 
 
@@ -131,8 +131,7 @@ def _source_problems(place: int, source: SourceConfig) -> Iterator[Problem]:
         )
 
 
-def _recipe_problems(place: int, recipe: RecipeConfig, config: PipelineConfig) -> Iterator[Problem]:
-    fed = {source.unit for source in config.sources}
+def _recipe_problems(place: int, recipe: RecipeConfig, fed: Collection[str]) -> Iterator[Problem]:
     if recipe.unit not in UNIT_SCHEMAS:
         yield Problem(("recipes", place, "unit"), _unit_message(recipe.unit))
     elif recipe.unit not in fed:

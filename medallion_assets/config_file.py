@@ -5,8 +5,11 @@ Belongs here: reading YAML, line numbers, the text of errors. Does not: what may
 
 from __future__ import annotations
 
+import contextlib
+import re
 import types
 import typing
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,29 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from medallion_assets.config import PipelineConfig, Place, Problem, choose_from, problems_across
+from medallion_assets.config import (
+    PipelineConfig,
+    Place,
+    Problem,
+    RecipeConfig,
+    SourceConfig,
+    choose_from,
+    problems_across,
+)
+
+_Item = typing.TypeVar("_Item", SourceConfig, RecipeConfig)
 
 COMPONENT_TYPE = "medallion_assets.MedallionPipeline"
 COMPONENT_KEYS = ("type", "attributes", "template_vars_module", "requirements", "post_processing")
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # untyped
+    """Dates stay text, so that an impossible one is a problem with a line, not a fault of the reader."""
+
+    yaml_implicit_resolvers: typing.ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 class ConfigError(ValueError):
@@ -46,7 +68,7 @@ class ConfigError(ValueError):
         keys = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in place).removeprefix(".")
         known = next((place[:end] for end in range(len(place), -1, -1) if place[:end] in self.lines), None)
         line = f":{self.lines[known]}" if known is not None else ""
-        return f"{self.file}{line}: {keys}" if self.file else keys
+        return ": ".join(filter(None, (f"{self.file}{line}" if self.file else "", keys)))
 
 
 def load_config(path: Path) -> PipelineConfig:
@@ -54,18 +76,26 @@ def load_config(path: Path) -> PipelineConfig:
     try:
         text = path.read_text(encoding="utf-8")
         node = _pipeline_document(text)
+        places = _lines(node)  # before construction, which writes merged keys into the nodes
+        document = yaml.SafeLoader("").construct_document(node) if node else None
     except FileNotFoundError:
         raise ConfigError([Problem((), "there is no such file")], file=path) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError([Problem((), f"can't be read: {error.strerror}")], file=path) from error
+    except RecursionError as error:
+        raise ConfigError([Problem((), "is nested too deeply, or holds itself")], file=path) from error
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError([Problem((), f"is not YAML: {error}")], file=path) from error
-    document = yaml.SafeLoader("").construct_document(node) if node else None
     if not isinstance(document, dict):
         raise ConfigError([Problem((), "holds no mapping; see README.md for an example")], file=path)
-    lines = dict(_lines(node))
+    lines = dict(places)
+    if repeated := [place for place, count in Counter(place for place, _ in places).items() if count > 1]:
+        problems = [Problem(place, "this key is there more than once") for place in repeated]
+        raise ConfigError(problems, file=path, lines=lines)
     if "attributes" not in document:
         return check(document, file=path, lines=lines)
     unknown = [
-        Problem((key,), f"unknown key; {choose_from(key, COMPONENT_KEYS)}")
+        Problem((key,), f"unknown key; {choose_from(str(key), COMPONENT_KEYS)}")
         for key in document
         if key not in COMPONENT_KEYS
     ]
@@ -83,20 +113,34 @@ def check(
         config = PipelineConfig.model_validate(attributes)
     except ValidationError as error:
         problems = [_problem(details) for details in error.errors(include_url=False)]
+        problems += problems_across(
+            _readable(SourceConfig, attributes, "sources"),
+            _readable(RecipeConfig, attributes, "recipes"),
+            complete=False,
+        )
         raise ConfigError(problems, file=file, lines=lines) from None
-    if problems := problems_across(config):
+    if problems := problems_across(dict(enumerate(config.sources)), dict(enumerate(config.recipes))):
         raise ConfigError(problems, file=file, lines=lines)
     return config
 
 
+def _readable(model: type[_Item], attributes: Any, section: str) -> dict[int, _Item]:
+    """The items of a section that are right by themselves, by place."""
+    items = attributes.get(section) if isinstance(attributes, dict) else None
+    found = {}
+    for place, item in enumerate(items if isinstance(items, list) else []):
+        with contextlib.suppress(ValidationError):
+            found[place] = model.model_validate(item)
+    return found
+
+
 def _pipeline_document(text: str) -> yaml.Node | None:
     """The document of a file that holds the pipeline: ours by type, else the first."""
-    documents = [node for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node is not None]
+    documents = [node for node in yaml.compose_all(text, Loader=_Loader) if node is not None]
     for node in documents:
-        if isinstance(node, yaml.MappingNode):
-            keys = {key.value: value.value for key, value in node.value}
-            if keys.get("type") == COMPONENT_TYPE:
-                return node
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        if any((key.value, value.value) == ("type", COMPONENT_TYPE) for key, value in pairs):
+            return node
     return documents[0] if documents else None
 
 
@@ -125,6 +169,12 @@ def _problem(details: Any) -> Problem:
         return Problem(place, "eval sets are not available in this version; leave the list empty")
     if kind == "string_pattern_mismatch":
         return Problem(place, f"got {got!r}, expected {_PATTERNS.get(str(place[-1]), details['msg'])}")
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", details["ctx"]["expected"])
+        return Problem(place, f"got {got!r}; {choose_from(str(got), choices)}")
+    if kind == "model_type":
+        keys = ", ".join(sorted(_model_at(PipelineConfig, place).model_fields))
+        return Problem(place, f"got {got!r}, expected a mapping with the keys {keys}")
     return Problem(place, f"got {got!r}: {details['msg'][:1].lower()}{details['msg'][1:]}")
 
 

@@ -72,7 +72,7 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, base: Path) -> 
     stages = stages_of(config, roots, base=base)
     # The day of landing is a partition at once, not only when it is over.
     days = dg.DailyPartitionsDefinition(start_date=config.start_date.isoformat(), end_offset=1)
-    jobs = ingest_jobs(stages, days)
+    jobs = ingest_jobs(stages)
     return dg.Definitions(
         assets=[
             *(bronze_asset(source, days, store) for source in stages.sources),

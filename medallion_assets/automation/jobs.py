@@ -18,15 +18,12 @@ RANGE_END = "dagster/asset_partition_range_end"
 NIGHTLY_CRON = "0 2 * * *"
 
 
-def ingest_jobs(
-    stages: PipelineStages, days: dg.PartitionsDefinition[str]
-) -> dict[str, UnresolvedAssetJobDefinition]:
+def ingest_jobs(stages: PipelineStages) -> dict[str, UnresolvedAssetJobDefinition]:
     """By source name, the job that takes its exports from the landing folder through to gold."""
     return {
         source.config.name: dg.define_asset_job(
             f"ingest_{source.config.name}",
             selection=[dg.AssetKey(list(stage.asset_path)) for stage in stages.fed_by(source)],
-            partitions_def=days,
             description=f"Takes new exports of {source.config.name} from the landing folder through to gold.",
         )
         for source in stages.sources
@@ -40,7 +37,6 @@ def nightly_schedule(
     job = dg.define_asset_job(
         "settle_everything",
         selection=dg.AssetSelection.groups("bronze", "silver", "gold"),
-        partitions_def=days,
         description="Rebuilds what late landings, new code or new configuration made stale; skips the rest.",
     )
 

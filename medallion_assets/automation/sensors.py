@@ -5,13 +5,15 @@ Belongs here: gathering, calling the decision, reporting. Does not: the decision
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from medallion_assets.automation.batches import MAX_ATTEMPTS, Batch, Outcome, PastRun, decide
+from medallion_assets.automation.batches import MAX_ATTEMPTS, Batch, Decision, Outcome, PastRun, decide
 from medallion_assets.automation.jobs import is_partition, run_request
+from medallion_assets.extract.inventory import Inventory
 from medallion_assets.stages import SourceStages
 from medallion_assets.storage.store import PartitionStore
 
@@ -42,10 +44,7 @@ def landing_sensor(
         missing = source.bronze.missing(store, inventory)
         outside = sorted(day for day in missing if not is_partition(days, day))
         if outside:
-            context.log.error(
-                f"exports of {name} dated {', '.join(map(str, outside))} lie outside the partitions and are "
-                "not taken: mend their date, or start_date in the configuration"
-            )
+            context.log.error(_outside_message(name, outside))
         inside = {day: exports for day, exports in missing.items() if day not in outside}
         decision = decide(inside, _past_runs(context.instance, name))
         for batch in decision.given_up:
@@ -62,15 +61,28 @@ def landing_sensor(
             )
             for request in decision.requests
         ]
-        waiting = (
-            f"; waiting for {len(inventory.unsettled)} files to be complete" if inventory.unsettled else ""
+        why = (
+            _outside_message(name, outside) if outside else _why_idle(decision, inventory, dates=len(inside))
         )
-        todo = f"runs are at work on {len(inside)} dates" if inside else "bronze holds everything"
-        return dg.SensorResult(
-            run_requests=requests, skip_reason=None if requests else dg.SkipReason(todo + waiting)
-        )
+        skip = None if requests else dg.SkipReason(why)
+        return dg.SensorResult(run_requests=requests, skip_reason=skip)
 
     return landing
+
+
+def _outside_message(source: str, outside: Sequence[date]) -> str:
+    return (
+        f"exports of {source} dated {', '.join(map(str, outside))} lie outside the partitions and are not taken: "
+        "mend their date, or start_date in the configuration"
+    )
+
+
+def _why_idle(decision: Decision, inventory: Inventory, *, dates: int) -> str:
+    why = f"runs are at work on {dates} dates" if dates else "bronze holds everything"
+    if decision.given_up:
+        why = f"gave up on {len(decision.given_up)} batches after {MAX_ATTEMPTS} attempts each"
+    waiting = f"; waiting for {len(inventory.unsettled)} files to be complete" if inventory.unsettled else ""
+    return why + waiting
 
 
 def _past_runs(instance: dg.DagsterInstance, source: str) -> list[PastRun]:

@@ -17,7 +17,7 @@ import msgspec
 import pyarrow as pa
 
 from medallion_assets.conform import formats
-from medallion_assets.conform.record import Conversation, Rejected, record_id
+from medallion_assets.conform.record import Conversation, Rejected, parsed_json, record_id
 from medallion_assets.curate.clean import clean_text
 from medallion_assets.curate.gates import SFT_GATES, first_reject
 from medallion_assets.schemas import REJECTS, SFT_PAIRS
@@ -84,7 +84,7 @@ def _parsed(bronze: dict[str, Any]) -> Any:
     if bronze["raw"] is None:
         raise Rejected("invalid_utf8", "the record's bytes are not UTF-8")
     try:
-        return msgspec.json.decode(bronze["raw"])
+        return parsed_json(bronze["raw"])
     except RecursionError as error:
         raise Rejected("too_deep", "the JSON is nested too deeply") from error
     except msgspec.DecodeError as error:

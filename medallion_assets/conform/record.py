@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 RECORD_ID_HEX_DIGITS = 32
+MAX_JSON_DEPTH = 100
 
 
 class Rejected(Exception):
@@ -55,6 +56,25 @@ class Conversation:
     messages: list[Message] = field(default_factory=list)
     tools: str | None = None
     source_id: str | None = None
+
+
+def parsed_json(text: str) -> Any:
+    """The value; raises msgspec.DecodeError where there is none, RecursionError beyond MAX_JSON_DEPTH.
+
+    Python's own limit moves with its version and with the caller's stack, and would be met again downstream.
+    """
+    value = msgspec.json.decode(text)
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _depth(value) > MAX_JSON_DEPTH:
+        raise RecursionError(f"nested more than {MAX_JSON_DEPTH} deep")
+    return value
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [item for item in level if isinstance(item, dict | list)]:
+        depth += 1
+        level = [child for item in level for child in (item.values() if isinstance(item, dict) else item)]
+    return depth
 
 
 def canonical_json(value: Any) -> str:

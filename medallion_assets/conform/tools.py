@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from medallion_assets.conform.fields import an_object, json_type
-from medallion_assets.conform.record import Rejected, canonical_json
+from medallion_assets.conform.record import Rejected, canonical_json, parsed_json
 
 
 def definitions(value: Any) -> str | None:
@@ -21,7 +21,7 @@ def definitions(value: Any) -> str | None:
         return None
     if not isinstance(value, list):
         raise Rejected("invalid_tools", f"'tools' is a JSON {json_type(value)}, expected an array")
-    return canonical_json(value)
+    return canonical_json([_definition(item) for item in value])
 
 
 def calls(value: Any) -> str | None:
@@ -36,6 +36,12 @@ def calls(value: Any) -> str | None:
 def one_call(text: str) -> str:
     """A ShareGPT function_call turn: the JSON text of {"name", "arguments"}."""
     return canonical_json([_call(_parsed(text, "invalid_tool_call", "the function call"))])
+
+
+def _definition(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Rejected("invalid_tools", f"'tools' holds a JSON {json_type(value)}, expected objects")
+    return value
 
 
 def _call(value: Any) -> dict[str, Any]:
@@ -53,6 +59,6 @@ def _call(value: Any) -> dict[str, Any]:
 
 def _parsed(text: str, reason: str, what: str) -> Any:
     try:
-        return msgspec.json.decode(text)
+        return parsed_json(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise Rejected(reason, f"{what} is not JSON: {error}") from error

@@ -52,6 +52,13 @@ def wrong_role_order(conversation: Conversation) -> Rejected | None:
     return None
 
 
+def misplaced_tool_call(conversation: Conversation) -> Rejected | None:
+    for place, message in enumerate(conversation.messages, start=1):
+        if message.tool_calls and message.role != "assistant":
+            return Rejected("misplaced_tool_call", f"turn {place} ({message.role}) calls a tool")
+    return None
+
+
 def empty_prompt(conversation: Conversation) -> Rejected | None:
     return _first_empty(conversation.messages, "user", "empty_prompt")
 
@@ -69,6 +76,7 @@ def nothing_to_learn(conversation: Conversation) -> Rejected | None:
 SFT_GATES: tuple[Gate, ...] = (
     no_turns,
     missing_turn,
+    misplaced_tool_call,
     wrong_role_order,
     empty_prompt,
     empty_output,

@@ -17,6 +17,7 @@ from medallion_assets.extract.containers import RawRecord, UnreadableContainer, 
 from medallion_assets.extract.inventory import Export
 from medallion_assets.schemas import BRONZE
 from medallion_assets.storage import files
+from medallion_assets.storage.store import WriteInstead
 
 BATCH_ROWS = 4096
 WHOLE_EXPORT = 0  # the record number that stands for an export that can't be taken apart
@@ -53,17 +54,14 @@ def bronze_rows(export: Export, kept: Path, *, source: str) -> Iterator[pa.Table
     An export that can't be taken apart is quarantined whole, as one row with its defect: what could be
     read of it so far is not passed on, since nobody knows what the rest would have said.
     """
-    try:
-        for _ in read_records(kept, name=export.file):
-            pass  # the last byte of a compressed file decides whether any of it can be trusted
-    except UnreadableContainer as error:
-        yield _quarantined(export, source=source, defect=str(error))
-        return
-    records = read_records(kept, name=export.file)
     number = 1
-    while batch := list(islice(records, BATCH_ROWS)):
-        yield _table(batch, export, source=source, first_number=number)
-        number += len(batch)
+    try:
+        records = read_records(kept, name=export.file)
+        while batch := list(islice(records, BATCH_ROWS)):
+            yield _table(batch, export, source=source, first_number=number)
+            number += len(batch)
+    except UnreadableContainer as error:
+        raise WriteInstead([_quarantined(export, source=source, defect=str(error))]) from error
 
 
 def _table(records: list[RawRecord], export: Export, *, source: str, first_number: int) -> pa.Table:

@@ -22,25 +22,20 @@ IGNORED_LABEL = -100
 Signed = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 
-def encode_batch(core: Tokenizer, batch: Sequence[Rendered]) -> list[Signed | Rejected]:
-    """For each conversation its signed token ids, or why its labels can't be placed."""
-    encodings = core.encode_batch([rendered.text for rendered in batch], add_special_tokens=False)
-    return [_signed(encoding, rendered) for encoding, rendered in zip(encodings, batch, strict=True)]
+def encode_texts(core: Tokenizer, batch: Sequence[Rendered]) -> list[Encoding]:
+    """Ids and offsets from the compiled tokenizer, over all cores and without the interpreter's lock."""
+    return core.encode_batch([rendered.text for rendered in batch], add_special_tokens=False)
 
 
-def ids_and_labels(signed: Signed) -> tuple[Signed, Signed]:
-    context = signed < 0
-    return np.where(context, ~signed, signed), np.where(context, np.int32(IGNORED_LABEL), signed)
-
-
-def _signed(encoding: Encoding, rendered: Rendered) -> Signed | Rejected:
+def label(encoding: Encoding, rendered: Rendered) -> Signed | Rejected:
+    """A conversation's signed token ids, or why its labels can't be placed."""
     ids = np.array(encoding.ids, np.int32)
     signed = ~ids
     for start, end in rendered.spans:
         first, last = _first_token(encoding, start, end), _last_token(encoding, start, end)
         if first is None or last is None:
             return Rejected(
-                "mask_unclear", f"no token covers the characters {start} to {end} of an assistant turn"
+                "mask_unclear", f"no token covers characters {start} to {end} of an assistant turn"
             )
         opens, closes = encoding.token_to_chars(first), encoding.token_to_chars(last)
         if opens is None or closes is None or opens[0] < start or closes[1] > end:
@@ -49,6 +44,11 @@ def _signed(encoding: Encoding, rendered: Rendered) -> Signed | Rejected:
             )
         signed[first : last + 1] = ids[first : last + 1]
     return signed
+
+
+def ids_and_labels(signed: Signed) -> tuple[Signed, Signed]:
+    context = signed < 0
+    return np.where(context, ~signed, signed), np.where(context, np.int32(IGNORED_LABEL), signed)
 
 
 def _first_token(encoding: Encoding, start: int, end: int) -> int | None:

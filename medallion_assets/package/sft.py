@@ -7,15 +7,16 @@ pack.py) or where the rows go (stage.py).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from medallion_assets.conform.record import Rejected
-from medallion_assets.package.encode import Signed, encode_batch, ids_and_labels
+from medallion_assets.package.encode import Signed, encode_texts, ids_and_labels, label
 from medallion_assets.package.pack import PACKINGS
 from medallion_assets.package.spill import TokenSpill
 from medallion_assets.package.template import ChatTemplate, Rendered
@@ -23,6 +24,10 @@ from medallion_assets.package.tokenizer import LoadedTokenizer
 from medallion_assets.schemas import REJECTS, TableSchema
 from medallion_assets.storage.store import PartitionWriter
 
+if TYPE_CHECKING:
+    from tokenizers import Encoding, Tokenizer
+
+Row = dict[str, Any]
 PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line", "record_id")
 SILVER_COLUMNS = (*PROVENANCE, "messages", "tools")
 
@@ -48,9 +53,10 @@ def write_bins(
     template = ChatTemplate(tokenizer.chat_template, tokenizer.special_tokens, tokenizer.control_tokens)
     record_ids: list[str] = []
     with TokenSpill(scratch) as spill:
-        for batch in silver:
+        for outcomes in _encoded(silver, tokenizer.core, template):
             rejects = []
-            for row, signed in _encoded(batch.to_pylist(), tokenizer, template, rules.max_length):
+            for row, outcome in outcomes:
+                signed = outcome if isinstance(outcome, Rejected) else _fitting(outcome, rules.max_length)
                 if isinstance(signed, Rejected):
                     rejects.append(_reject(row, signed))
                 else:
@@ -65,14 +71,29 @@ def write_bins(
 
 
 def _encoded(
-    rows: list[dict[str, Any]], tokenizer: LoadedTokenizer, template: ChatTemplate, max_length: int
-) -> Iterator[tuple[dict[str, Any], Signed | Rejected]]:
-    rendered = [_rendered(row, template) for row in rows]
-    good = [result for result in rendered if isinstance(result, Rendered)]
-    encoded = iter(encode_batch(tokenizer.core, good))
-    for row, result in zip(rows, rendered, strict=True):
-        outcome = next(encoded) if isinstance(result, Rendered) else result
-        yield row, outcome if isinstance(outcome, Rejected) else _fitting(outcome, max_length)
+    silver: Iterable[pa.RecordBatch], core: Tokenizer, template: ChatTemplate
+) -> Iterator[list[tuple[Row, Signed | Rejected]]]:
+    """Batch by batch, in order. The next batch is rendered here while the last is encoded beside."""
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        waiting: tuple[list[tuple[Row, Rendered | Rejected]], Future[list[Encoding]]] | None = None
+        for batch in silver:
+            rendered = [(row, _rendered(row, template)) for row in batch.to_pylist()]
+            good = [result for _, result in rendered if isinstance(result, Rendered)]
+            previous, waiting = waiting, (rendered, beside.submit(encode_texts, core, good))
+            if previous is not None:
+                yield _labelled(previous[0], previous[1].result())
+        if waiting is not None:
+            yield _labelled(waiting[0], waiting[1].result())
+
+
+def _labelled(
+    rendered: list[tuple[Row, Rendered | Rejected]], encodings: list[Encoding]
+) -> list[tuple[Row, Signed | Rejected]]:
+    remaining = iter(encodings)
+    return [
+        (row, label(next(remaining), result) if isinstance(result, Rendered) else result)
+        for row, result in rendered
+    ]
 
 
 def _fitting(signed: Signed, max_length: int) -> Signed | Rejected:
@@ -83,7 +104,7 @@ def _fitting(signed: Signed, max_length: int) -> Signed | Rejected:
     return signed
 
 
-def _rendered(row: dict[str, Any], template: ChatTemplate) -> Rendered | Rejected:
+def _rendered(row: Row, template: ChatTemplate) -> Rendered | Rejected:
     try:
         return template.render(row["messages"], row["tools"], row["landing_date"])
     except Rejected as reject:
@@ -137,7 +158,7 @@ def _summary(lengths: Sequence[int], bins: int, rules: SftRules) -> dict[str, An
     }
 
 
-def _reject(row: dict[str, Any], reject: Rejected) -> dict[str, Any]:
+def _reject(row: Row, reject: Rejected) -> dict[str, Any]:
     return {
         "stage": "package",
         "reason": reject.reason,

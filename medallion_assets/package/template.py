@@ -11,16 +11,21 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
 
 from medallion_assets.conform.record import Rejected
+from medallion_assets.package.tokenizer import TokenizerError
 
 GENERATION_MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
+# Where transformers places marks wrongly, silently: it takes what is captured for what is written already.
+CAPTURING = re.compile(r"\{%[-+]?\s*(macro|call|filter|set\s[^=%]*%)|\brecursive\s*-?%\}")
+CLOCK_READING = re.compile(r"strftime_now\(\s*(\"[^\"\\]*\"|'[^'\\]*')\s*\)")
 # What only the pipeline reads of a stored message.
 INTERNAL_KEYS = frozenset({"train"})
+WRITTEN_KEYS = ("content", "reasoning_content", "tool_calls", "tool_call_id", "name")
 
 Message = dict[str, Any]
 
@@ -37,9 +42,11 @@ class ChatTemplate:
     """One template of one tokenizer. `control_tokens` may not occur in what people or models wrote."""
 
     def __init__(self, text: str, special_tokens: Mapping[str, str], control_tokens: Sequence[str]) -> None:
+        if "strftime_now(" in CLOCK_READING.sub("", text):
+            raise TokenizerError("the chat template asks for the time in a format that is not spelt out")
         self._text = text
         self._special_tokens = dict(special_tokens)
-        self._marked = GENERATION_MARK.search(text) is not None
+        self._marked = bool(GENERATION_MARK.search(text)) and not CAPTURING.search(text)
         self._control = re.compile("|".join(map(re.escape, control_tokens))) if control_tokens else None
 
     def render(self, stored: Sequence[Mapping[str, Any]], tools: str | None, day: date) -> Rendered:
@@ -50,32 +57,31 @@ class ChatTemplate:
         self._refuse_control_tokens(stored, tools)
         messages = [_for_template(message) for message in stored]
         learned = [message["train"] for message in stored if message["role"] == "assistant"]
-        known = {**self._special_tokens, "strftime_now": day.strftime}
         definitions = msgspec.json.decode(tools) if tools else None
-        text, spans = self._spans(messages, definitions, known)
+        text, spans = self._spans(messages, definitions, day)
         if len(spans) != len(learned):
             detail = f"the template marks {len(spans)} spans for {len(learned)} assistant turns"
             raise Rejected("mask_unclear", detail)
         return Rendered(text, [span for span, learn in zip(spans, learned, strict=True) if learn])
 
     def _spans(
-        self, messages: list[Message], tools: list[Any] | None, known: dict[str, Any]
+        self, messages: list[Message], tools: list[Any] | None, day: date
     ) -> tuple[str, list[tuple[int, int]]]:
         if self._marked:
-            return self._render(messages, tools, known, marks=True)
-        text, _ = self._render(messages, tools, known)
+            return self._render(messages, tools, day, marks=True)
+        text, _ = self._render(messages, tools, day)
         return text, [
-            self._span_by_prefix(text, messages, place, tools, known)
+            self._span_by_prefix(text, messages, place, tools, day)
             for place, message in enumerate(messages)
             if message["role"] == "assistant"
         ]
 
     def _span_by_prefix(
-        self, text: str, messages: list[Message], place: int, tools: list[Any] | None, known: dict[str, Any]
+        self, text: str, messages: list[Message], place: int, tools: list[Any] | None, day: date
     ) -> tuple[int, int]:
         """Where the turn begins and ends, if the whole text begins with what comes before and up to it."""
-        before, _ = self._render(messages[:place], tools, known, prompt=True)
-        upto, _ = self._render(messages[: place + 1], tools, known)
+        before, _ = self._render(messages[:place], tools, day, prompt=True)
+        upto, _ = self._render(messages[: place + 1], tools, day)
         if not (text.startswith(before) and text.startswith(upto) and upto.startswith(before)):
             raise Rejected("mask_unclear", f"the template rewrites what precedes turn {place + 1}")
         return len(before), len(upto.rstrip()) if len(upto.rstrip()) > len(before) else len(upto)
@@ -84,23 +90,25 @@ class ChatTemplate:
         self,
         messages: list[Message],
         tools: list[Any] | None,
-        known: dict[str, Any],
+        day: date,
         *,
         marks: bool = False,
         prompt: bool = False,
     ) -> tuple[str, list[tuple[int, int]]]:
-        from jinja2.exceptions import TemplateError
+        from jinja2.exceptions import TemplateError, TemplateSyntaxError
 
         try:
             texts, spans = _renderer()(
                 [messages],
                 tools=tools,
-                chat_template=self._text,
+                chat_template=_dated(self._text, day),
                 return_assistant_tokens_mask=marks,
                 add_generation_prompt=prompt,
-                **known,
+                **self._special_tokens,
             )
-        except TemplateError as error:
+        except TemplateSyntaxError:
+            raise  # no fault of the conversation
+        except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise Rejected(
                 "template_refused", f"the chat template refuses this conversation: {error}"
             ) from error
@@ -109,7 +117,7 @@ class ChatTemplate:
     def _refuse_control_tokens(self, stored: Sequence[Mapping[str, Any]], tools: str | None) -> None:
         if self._control is None:
             return
-        texts = [message[key] for message in stored for key in ("content", "reasoning_content", "tool_calls")]
+        texts = [message[key] for message in stored for key in WRITTEN_KEYS]
         for text in (*texts, tools):
             if text and (found := self._control.search(text)):
                 detail = (
@@ -124,6 +132,12 @@ def _for_template(message: Mapping[str, Any]) -> Message:
     if "tool_calls" in known:
         known["tool_calls"] = msgspec.json.decode(known["tool_calls"])
     return known
+
+
+@lru_cache(maxsize=16)
+def _dated(template: str, day: date) -> str:
+    """The template with its readings of the clock answered; transformers lets no function be passed in."""
+    return CLOCK_READING.sub(lambda call: repr(day.strftime(call[1][1:-1])), template)
 
 
 @cache

@@ -89,6 +89,8 @@ def load(folder: Path) -> LoadedTokenizer:
     core = Tokenizer.from_file(str(folder / "tokenizer.json"))
     core.no_padding()
     core.no_truncation()
+    # Without special tokens to add, all it can do is trim spaces off the offsets that masks are placed by.
+    core.post_processor = None
     settings = _settings(folder)
     special = {name: text for name in SPECIAL_TOKEN_NAMES if (text := _token_text(settings.get(name)))}
     control = (token.content for token in core.get_added_tokens_decoder().values() if token.special)
@@ -105,7 +107,13 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    path = folder / "tokenizer_config.json"
+    """As transformers reads them: special_tokens_map.json counts where the config lists no added tokens."""
+    settings = _json(folder / "tokenizer_config.json")
+    older = {} if "added_tokens_decoder" in settings else _json(folder / "special_tokens_map.json")
+    return settings | {name: older[name] for name in SPECIAL_TOKEN_NAMES if name in older}
+
+
+def _json(path: Path) -> dict[str, Any]:
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Any]) if path.is_file() else {}
 
 

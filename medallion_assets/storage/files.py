@@ -123,5 +123,5 @@ class HashingFile(io.RawIOBase):
                 self._file.flush()
                 os.fsync(self._file.fileno())
             finally:
+                super().close()
                 self._file.close()
-        super().close()

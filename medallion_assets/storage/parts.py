@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medallion_assets.schemas import TableSchema
@@ -44,7 +46,7 @@ def schema_differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
     differences += [
         f"column {field.name!r} is {found.field(field.name).type}, declared {field.type}"
         for field in declared
-        if field.name in found.names and not found.field(field.name).type.equals(field.type)
+        if found.names.count(field.name) == 1 and not found.field(field.name).type.equals(field.type)
     ]
     if not differences and found.names != declared.names:
         differences.append(f"columns come in the order {found.names}, declared {declared.names}")
@@ -52,17 +54,33 @@ def schema_differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
 
 
 def null_differences(table: pa.Table, declared: pa.Schema) -> list[str]:
+    """Nulls where a column, or a field inside it, is declared not null: Parquet would store them as values."""
     return [
-        f"column {field.name!r} has {table.column(field.name).null_count} nulls, declared not null"
+        f"column {name!r} has {nulls} nulls, declared not null"
         for field in declared
-        if not field.nullable and table.column(field.name).null_count
+        if table.column_names.count(field.name) == 1
+        for name, nulls in _forbidden_nulls(field, table.column(field.name), field.name)
     ]
+
+
+def _forbidden_nulls(field: pa.Field, values: pa.ChunkedArray, name: str) -> Iterator[tuple[str, int]]:
+    if values.null_count and not field.nullable:
+        yield name, values.null_count
+    elif not values.type.equals(field.type):
+        return  # a difference of its own
+    elif pa.types.is_list(field.type):
+        child = field.type.value_field
+        yield from _forbidden_nulls(child, pc.list_flatten(values), f"{name}.{child.name}")
+    elif pa.types.is_struct(field.type):
+        present = values.drop_null() if values.null_count else values
+        for index, child in enumerate(field.type):
+            yield from _forbidden_nulls(child, pc.struct_field(present, [index]), f"{name}.{child.name}")
 
 
 def enforce(table: pa.Table, declared: TableSchema) -> pa.Table:
     """Returns the rows under the declared schema, or raises SchemaMismatch with every difference."""
     schema = declared.arrow
-    differences = schema_differences(table.schema, schema) or null_differences(table, schema)
+    differences = schema_differences(table.schema, schema) + null_differences(table, schema)
     if differences:
         raise SchemaMismatch(declared, differences)
     return pa.Table.from_arrays(table.columns, schema=schema)
@@ -122,12 +140,11 @@ class PartWriter:
         return Part(name=path.name, sha256=sha256, rows=self.rows, size=self._sink.size, export=export)
 
     def abandon(self) -> None:
-        """Drops everything written so far."""
-        try:
-            self._writer.close()
-            self._sink.close()
-        finally:
-            self._temporary.unlink(missing_ok=True)
+        """Drops everything written so far. A disk that refuses the footer too must not hide the first error."""
+        for close in (self._writer.close, self._sink.close):
+            with suppress(OSError, pa.ArrowException):
+                close()
+        self._temporary.unlink(missing_ok=True)
 
 
 def read_batches(

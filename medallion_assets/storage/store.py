@@ -55,6 +55,14 @@ class ImmutablePartition(RuntimeError):
     """An attempt to overwrite or shrink an append-only partition."""
 
 
+class WriteInstead(Exception):
+    """Raised while rows are made: drop what this part has so far, and write these rows instead."""
+
+    def __init__(self, rows: Iterable[pa.Table]) -> None:
+        self.rows = rows
+        super().__init__("the rows so far are not to be kept")
+
+
 @dataclass(frozen=True)
 class Table:
     """A table of the store. `version` separates generations of the whole table, as gold's tokenizers do."""
@@ -184,10 +192,10 @@ class PartitionStore:
             )
         folder = self.folder(table, key)
         with self._locked(table, key):
-            self._make_current(table)
             old = self.manifest(table, key)
             digests = build.digests()
             if old is not None and old.digests == digests and _is_complete(folder, old):
+                self._make_current(table)
                 return Written(old, changed=False)
             while True:
                 manifest = self._build(table, folder, digests, build)
@@ -196,6 +204,7 @@ class PartitionStore:
                 if now == digests:
                     break
                 old, digests = manifest, now
+            self._make_current(table)  # only now: a version whose build fails must not hide the one in use
             return Written(manifest, changed=True)
 
     def append(self, table: Table, key: str, new: Append) -> Written:
@@ -236,6 +245,9 @@ class PartitionStore:
             for batch in rows:
                 writer.write(batch)
             return writer.finish(export=label)
+        except WriteInstead as given:
+            writer.abandon()
+            return self._write_part(table, folder, label, given.rows)
         except BaseException:
             writer.abandon()
             raise
