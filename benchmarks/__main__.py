@@ -81,7 +81,7 @@ def path(scratch: Path) -> None:
         "the same again, nothing new", materialize(scratch, None, data=scratch / "store0"), "first run", ours
     )
     (manifest,) = (scratch / "store0" / "gold").rglob("_manifest.json")
-    summary = Manifest.decode(manifest.read_bytes()).summary
+    summary = Manifest.read(manifest).summary
     print(f"packing at 2048: {summary['packing_efficiency']:.4%} (at least 99.9 %), {summary['bins']} bins\n")
 
 

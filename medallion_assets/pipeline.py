@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import RootModel
+from pydantic import GetJsonSchemaHandler, RootModel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from medallion_assets.assets.bronze import bronze_asset
 from medallion_assets.assets.gold import gold_asset
@@ -44,8 +46,8 @@ class _Attributes(RootModel[Any]):
     """The component's attributes, unchecked: load_config gives better errors, the same on every way in."""
 
     @classmethod
-    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        return PipelineConfig.model_json_schema(*args, **kwargs)
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler.resolve_ref_schema(handler(PipelineConfig.__pydantic_core_schema__))
 
 
 class MedallionPipeline(dg.Component):

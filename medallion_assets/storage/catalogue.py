@@ -51,7 +51,7 @@ def _generations(table: Path) -> Iterator[tuple[Path, Manifest]]:
     current = table / CURRENT_VERSION_NAME
     root = table / f"v={current.read_text().strip()}" if current.exists() else table
     for manifest in sorted(root.glob(f"dt=*/{MANIFEST_NAME}")):
-        yield manifest.parent, Manifest.decode(manifest.read_bytes())
+        yield manifest.parent, Manifest.read(manifest)
 
 
 def _sql_list(paths: list[Path]) -> str:

@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 MANIFEST_NAME = "_manifest.json"
 MANIFEST_VERSION = 1
+
+
+class DamagedManifest(ValueError):
+    """A manifest that is not what this version writes."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} can't be read: {why}. Restore it from a back-up; in silver and gold it is enough to "
+            "delete it and to materialize the partition again"
+        )
 
 
 def digest_of(value: Any) -> str:
@@ -72,8 +84,12 @@ class Manifest(msgspec.Struct, frozen=True):
         return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
 
     @staticmethod
-    def decode(content: bytes) -> Manifest:
-        return msgspec.json.decode(content, type=Manifest)
+    def read(path: Path) -> Manifest:
+        """Raises FileNotFoundError for a partition never built, DamagedManifest for one that can't be read."""
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        except msgspec.DecodeError as error:
+            raise DamagedManifest(path, str(error)) from error
 
 
 def content_hash(parts: tuple[Part, ...], rejects: tuple[Part, ...]) -> str:

@@ -155,12 +155,11 @@ class PartitionStore:
         """The present generation, or None. Decoded once: a replaced manifest is another inode."""
         path = self.folder(table, key) / MANIFEST_NAME
         try:
-            with path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                identity = (status.st_ino, status.st_mtime_ns)
-                known = self._manifests.get(path)
-                if known is None or known[0] != identity:
-                    known = self._manifests[path] = (identity, Manifest.decode(file.read()))
+            status = path.stat()
+            identity = (status.st_ino, status.st_mtime_ns)
+            known = self._manifests.get(path)
+            if known is None or known[0] != identity:
+                known = self._manifests[path] = (identity, Manifest.read(path))
         except FileNotFoundError:
             return None
         return known[1]
@@ -288,6 +287,14 @@ class PartitionStore:
                 manifest = self.manifest(table, key)
                 keep = manifest.file_names if manifest else frozenset()
                 removed += _sweep_folder(folder, keep=keep, grace_seconds=grace_seconds)
+        home = self.root / table.layer / table.name
+        for orphan in sorted(
+            [*home.glob(f"{files.TEMPORARY_PREFIX}*"), *home.glob(f"_*/{files.TEMPORARY_PREFIX}*")]
+        ):
+            # No lock covers these (of _current, of raw copies): only age tells an orphan from a file at work.
+            if _is_older(orphan, grace_seconds):
+                orphan.unlink(missing_ok=True)
+                removed.append(orphan)
         return removed
 
     @contextmanager
@@ -316,6 +323,13 @@ def _is_complete(folder: Path, manifest: Manifest) -> bool:
         return False
 
 
+def _is_older(path: Path, seconds: float) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > seconds
+    except FileNotFoundError:
+        return False
+
+
 def _sweep_folder(folder: Path, *, keep: frozenset[str], grace_seconds: float) -> list[Path]:
     """Only the holder of the partition's lock writes here, so any temporary is an orphan of a crash."""
     removed = []
@@ -324,7 +338,7 @@ def _sweep_folder(folder: Path, *, keep: frozenset[str], grace_seconds: float) -
         superseded = (
             entry.name.endswith(".parquet")
             and entry.name not in keep
-            and time.time() - entry.stat().st_mtime > grace_seconds
+            and _is_older(Path(entry.path), grace_seconds)
         )
         if orphan or superseded:
             Path(entry.path).unlink()
