@@ -2,28 +2,24 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The instance's home must be an absolute path, so it is generated; dagster.yaml stays the one in force.
-export DAGSTER_HOME := $(CURDIR)/.dagster
+# The instance lives in this folder, so that dagster.yaml here is the one in force. Dagster wants an absolute
+# path: .env is generated, and read by Dagster's own commands.
+export DAGSTER_HOME := $(CURDIR)
 
 .PHONY: setup demo dev test lint types ci bench lock clean
 
-setup: $(VENV)/.ready .dagster/.ready .env
+setup: $(VENV)/.ready .env
 
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 # The instance is initialised here, once: processes that start together on an empty home would race.
-.dagster/.ready: $(VENV)/.ready
-	mkdir -p .dagster
-	ln -sf ../dagster.yaml .dagster/dagster.yaml
+.env: $(VENV)/.ready
 	$(BIN)/python -c 'import dagster; dagster.DagsterInstance.get().dispose()'
-	touch $@
-
-.env: Makefile
 	printf 'DAGSTER_HOME=%s\n' '$(DAGSTER_HOME)' > $@
 
 demo: setup
@@ -56,4 +52,4 @@ lock: setup
 ci: lint types test
 
 clean:
-	rm -rf $(VENV) .dagster .env data
+	rm -rf $(VENV) .env data history schedules storage .logs_queue

@@ -72,8 +72,8 @@ def landing_sensor(
 
 def _outside_message(source: str, outside: Sequence[date]) -> str:
     return (
-        f"exports of {source} dated {', '.join(map(str, outside))} lie outside the partitions and are not taken: "
-        "mend their date, or start_date in the configuration"
+        f"exports of {source} dated {', '.join(map(str, outside))} lie outside the partitions "
+        "and are not taken: mend their date, or start_date in the configuration"
     )
 
 

@@ -51,7 +51,7 @@ class ArraySplitter:
                 break
             self._scanned = match.end()
             if token in (b"[", b"{"):
-                self._open(match.start())
+                self._open(match.start(), token)
             elif token in (b"]", b"}"):
                 self._depth -= 1
                 if self._depth <= 0:
@@ -68,9 +68,9 @@ class ArraySplitter:
                 f"the array is not closed; {self._elements} whole elements were found before its end"
             )
 
-    def _open(self, at: int) -> None:
+    def _open(self, at: int, token: bytes) -> None:
         if self._depth == 0:
-            if self._buffer[:at].strip(SPACE):
+            if token != b"[" or self._buffer[:at].strip(SPACE):
                 raise BrokenArray("there is text before the array's opening bracket")
             self._start = at + 1
         self._depth += 1

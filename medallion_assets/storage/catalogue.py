@@ -22,13 +22,19 @@ def refresh(data: Path, warehouse: Path) -> None:
     files.make_folder(data)
     # The lock orders refreshes: each follows its own commit, so the last one has seen them all.
     with files.exclusive_lock(data / ".locks" / "catalogue.lock"):
+        for orphan in warehouse.parent.glob(f"{files.TEMPORARY_PREFIX}*"):
+            orphan.unlink()  # of a refresh that was killed: nobody else writes here
         temporary = files.temporary_beside(warehouse)
         try:
             with duckdb.connect(str(temporary)) as duck:
                 for schema in ("bronze", "silver", "gold"):
                     duck.execute(f"CREATE SCHEMA {schema}")
                 for name, paths in sorted(_views(data).items()):
-                    duck.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_sql_list(paths)})")
+                    # Folder names are no columns: a version of digits only would become a number.
+                    parts = f"read_parquet({_sql_list(paths)}, hive_partitioning = false)"
+                    duck.execute(f"CREATE VIEW {name} AS SELECT * FROM {parts}")
+            # The log of somebody who wrote to the old file would keep everyone from opening the new one.
+            Path(f"{warehouse}.wal").unlink(missing_ok=True)
             os.replace(temporary, warehouse)
         finally:
             temporary.unlink(missing_ok=True)

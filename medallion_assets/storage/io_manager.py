@@ -117,13 +117,18 @@ class MedallionIOManager(dg.IOManager):
         return {
             "dagster/partition_row_count": manifest.rows,
             "rows": manifest.rows,
-            "rejected": manifest.rejected_rows,
+            "rejected_rows": manifest.rejected_rows,
             "bytes": manifest.size,
             "content_hash": manifest.content_hash,
             "path": dg.MetadataValue.path(str(self._store.folder(table, key))),
             "changed": written.changed,
-            "summary": dg.MetadataValue.json(dict(manifest.summary)),
+            **{name: _metadata_value(value) for name, value in manifest.summary.items()},
         }
+
+
+def _metadata_value(value: Any) -> Any:
+    """Numbers as they are, since the UI plots them; the rest as JSON, which it shows as inert text."""
+    return value if isinstance(value, int | float) else dg.MetadataValue.json(value)
 
 
 def _log_outcome(context: dg.OutputContext, table: Table, key: str, written: Written) -> None:

@@ -85,7 +85,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
     @staticmethod
     def read(path: Path) -> Manifest:
-        """Raises FileNotFoundError for a partition never built, DamagedManifest for one that can't be read."""
+        """Raises FileNotFoundError where there is none, DamagedManifest where it can't be read."""
         try:
             return msgspec.json.decode(path.read_bytes(), type=Manifest)
         except msgspec.DecodeError as error:

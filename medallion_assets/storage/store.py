@@ -212,13 +212,13 @@ class PartitionStore:
         with self._locked(table, key):
             old = self.manifest(table, key)
             held = {part.export: part for part in old.parts} if old else {}
-            summary = {**(old.summary if old else {})}
+            exports = dict(old.summary["exports"]) if old else {}
             added = {label: rows for label, rows in sorted(new.parts.items()) if label not in held}
             if old is not None and not added:
                 return Written(old, changed=False)
             for label, rows in added.items():
                 held[label] = self._write_part(table, folder, label, rows())
-                summary[label] = dict(new.summary(label))
+                exports[label] = dict(new.summary(label))
             parts = tuple(held[label] for label in sorted(held, key=str))
             manifest = Manifest(
                 table_schema=table.schema.name,
@@ -227,7 +227,7 @@ class PartitionStore:
                 parts=parts,
                 rejects=(),
                 content_hash=content_hash(parts, ()),
-                summary=summary,
+                summary={"exports": exports},
             )
             self._commit(folder, old, manifest)
             return Written(manifest, changed=True)
