@@ -6,9 +6,9 @@ BIN := $(VENV)/bin
 # path: .env is generated, and read by Dagster's own commands.
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup demo dev test lint types ci bench lock clean
+.PHONY: setup home demo dev test lint types ci bench lock clean
 
-setup: $(VENV)/.ready .env
+setup: $(VENV)/.ready home
 
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=")'
@@ -18,9 +18,12 @@ $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	touch $@
 
 # The instance is initialised here, once: processes that start together on an empty home would race.
-.env: $(VENV)/.ready
-	$(BIN)/python -c 'import dagster; dagster.DagsterInstance.get().dispose()'
-	printf 'DAGSTER_HOME=%s\n' '$(DAGSTER_HOME)' > $@
+# Other lines of .env are the user's own.
+home: $(VENV)/.ready
+	@grep -qsx 'DAGSTER_HOME=$(DAGSTER_HOME)' .env || { \
+		$(BIN)/python -c 'import dagster; dagster.DagsterInstance.get().dispose()' && \
+		touch .env && sed -i.old '/^DAGSTER_HOME=/d' .env && rm .env.old && \
+		echo 'DAGSTER_HOME=$(DAGSTER_HOME)' >> .env; }
 
 demo: setup
 	@$(BIN)/python -m medallion_assets.demo
