@@ -29,7 +29,7 @@ demo: setup
 	@$(BIN)/python -m medallion_assets.demo
 
 dev: setup
-	$(BIN)/dagster dev -w workspace.yaml
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) PATH=$(CURDIR)/$(BIN):$$PATH dg dev
 
 test: setup
 	$(BIN)/python -m pytest

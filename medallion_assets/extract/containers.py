@@ -42,7 +42,7 @@ class RawRecord:
 
 def read_records(path: Path, *, name: str) -> Iterator[RawRecord]:
     """Every record of the export, in order. `name` is the file's name as landed: a hint, no more."""
-    chunks = _chunks(path)
+    chunks = _chunks(path, promised_gzip=name.lower().endswith(".gz"))
     head = next(chunks, b"")
     skipped = len(UTF8_BOM) if head.startswith(UTF8_BOM) else 0
     body = chain([head[skipped:]], chunks)
@@ -55,9 +55,11 @@ def _promises_lines(name: str) -> bool:
     return name.lower().removesuffix(".gz").endswith(LINE_SUFFIXES)
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def _chunks(path: Path, *, promised_gzip: bool) -> Iterator[bytes]:
     with path.open("rb") as file:
         magic = file.read(len(GZIP_MAGIC))
+        if promised_gzip and len(magic) < len(GZIP_MAGIC):  # what a full disk leaves is no empty batch
+            raise UnreadableContainer("truncated_gzip", "it ends before its first record could begin")
         file.seek(0)
         stream = gzip.GzipFile(fileobj=file) if magic == GZIP_MAGIC else file
         try:

@@ -27,7 +27,7 @@ from medallion_assets.storage import files
 SETTLE_SECONDS = 2.0
 IN_PROGRESS_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".swp", "~")
 DATE_FOLDER = re.compile(r"(?:dt=)?(\d{4}-\d{2}-\d{2})", re.ASCII)
-DATE_IN_NAME = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})(?!\d)", re.ASCII)
+DATE_IN_NAME = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)", re.ASCII)
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ def date_in_path(file: str) -> date | None:
         if (match := DATE_FOLDER.fullmatch(folder)) and (day := _valid_date(match[1])):
             return day
     for match in DATE_IN_NAME.finditer(name):
-        if day := _valid_date("-".join(match.groups())):
+        if day := _valid_date("-".join(match.group(1, 3, 4))):
             return day
     return None
 
@@ -103,7 +103,7 @@ def scan(landing: Path, ledger: Path, *, wait: bool = False) -> Inventory:
     unsettled: list[str] = []
     refused: list[tuple[str, str]] = []
     for file, path in _walk(landing, refused):
-        if why := _refusal(path):
+        if why := _refusal(file, path):
             refused.append((file, why))
         elif (seen := _settled_digest(path, cache.get(file), wait=wait)) is None:
             unsettled.append(file)
@@ -146,7 +146,8 @@ def _walk(landing: Path, refused: list[tuple[str, str]]) -> Iterator[tuple[str, 
         return
 
     def unreadable(error: OSError) -> None:
-        refused.append((str(error.filename), f"can't be listed: {error.strerror}"))
+        folder = Path(error.filename).relative_to(landing).as_posix()
+        refused.append((folder, f"can't be listed: {error.strerror}"))
 
     for folder, names, entries in os.walk(landing, onerror=unreadable):
         names[:] = sorted(name for name in names if not name.startswith("."))
@@ -157,9 +158,9 @@ def _walk(landing: Path, refused: list[tuple[str, str]]) -> Iterator[tuple[str, 
                 yield path.relative_to(landing).as_posix(), path
 
 
-def _refusal(path: Path) -> str | None:
+def _refusal(file: str, path: Path) -> str | None:
     try:
-        path.name.encode()
+        file.encode()
         mode = path.lstat().st_mode
     except UnicodeEncodeError:
         return "its name is not UTF-8"

@@ -54,7 +54,7 @@ def schema_differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
 
 
 def null_differences(table: pa.Table, declared: pa.Schema) -> list[str]:
-    """Nulls where a column, or a field inside it, is declared not null: Parquet would store them as values."""
+    """Nulls where a column, or a field within it, is declared not null: Parquet may store values instead."""
     return [
         f"column {name!r} has {nulls} nulls, declared not null"
         for field in declared
@@ -140,7 +140,7 @@ class PartWriter:
         return Part(name=path.name, sha256=sha256, rows=self.rows, size=self._sink.size, export=export)
 
     def abandon(self) -> None:
-        """Drops everything written so far. A disk that refuses the footer too must not hide the first error."""
+        """Drops everything written so far; what a broken disk says to that must not hide the first error."""
         for close in (self._writer.close, self._sink.close):
             with suppress(OSError, pa.ArrowException):
                 close()
