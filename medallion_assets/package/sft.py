@@ -77,7 +77,8 @@ def _encoded(
     with ThreadPoolExecutor(max_workers=1) as beside:
         waiting: tuple[list[tuple[Row, Rendered | Rejected]], Future[list[Encoding]]] | None = None
         for batch in silver:
-            rendered = [(row, _rendered(row, template)) for row in batch.to_pylist()]
+            rows = batch.to_pylist()
+            rendered = list(zip(rows, template.render_batch(rows), strict=True))
             good = [result for _, result in rendered if isinstance(result, Rendered)]
             previous, waiting = waiting, (rendered, beside.submit(encode_texts, core, good))
             if previous is not None:
@@ -102,13 +103,6 @@ def _fitting(signed: Signed, max_length: int) -> Signed | Rejected:
     if not (signed >= 0).any():
         return Rejected("nothing_to_learn", "the template leaves no token of the assistant's")
     return signed
-
-
-def _rendered(row: Row, template: ChatTemplate) -> Rendered | Rejected:
-    try:
-        return template.render(row["messages"], row["tools"], row["landing_date"])
-    except Rejected as reject:
-        return reject
 
 
 def _planned(lengths: Sequence[int], record_ids: Sequence[str], rules: SftRules) -> list[list[int]]:

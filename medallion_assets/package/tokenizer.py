@@ -36,6 +36,9 @@ SPECIAL_TOKEN_NAMES = (
 )
 
 
+FolderState = tuple[tuple[str, int, int], ...]  # name, time of last change and size of each file
+
+
 class TokenizerError(ValueError):
     """A tokenizer that can't be used, and what it lacks."""
 
@@ -68,13 +71,11 @@ class LoadedTokenizer:
 
 def identity(folder: Path) -> str:
     """SHA-256 of the files that decide what text becomes which ids."""
-    return _identity(
-        folder, tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in _files(folder))
-    )
+    return _identity(folder, _state(folder))
 
 
 @lru_cache(maxsize=64)
-def _identity(folder: Path, _state: tuple[tuple[str, int, int], ...]) -> str:
+def _identity(folder: Path, _state: FolderState) -> str:
     digest = hashlib.sha256()
     for path in _files(folder):
         content = path.read_bytes()
@@ -83,9 +84,14 @@ def _identity(folder: Path, _state: tuple[tuple[str, int, int], ...]) -> str:
 
 
 def load(folder: Path) -> LoadedTokenizer:
+    """Loaded once for all partitions of a run, as long as the files stay as they are."""
+    return _load(folder, _state(folder))
+
+
+@lru_cache(maxsize=2)
+def _load(folder: Path, _state: FolderState) -> LoadedTokenizer:
     from tokenizers import Tokenizer
 
-    _files(folder)
     core = Tokenizer.from_file(str(folder / "tokenizer.json"))
     core.no_padding()
     core.no_truncation()
@@ -95,6 +101,10 @@ def load(folder: Path) -> LoadedTokenizer:
     special = {name: text for name in SPECIAL_TOKEN_NAMES if (text := _token_text(settings.get(name)))}
     control = (token.content for token in core.get_added_tokens_decoder().values() if token.special)
     return LoadedTokenizer(core, _chat_template(folder, settings), special, tuple(sorted(control)))
+
+
+def _state(folder: Path) -> FolderState:
+    return tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in _files(folder))
 
 
 def _files(folder: Path) -> list[Path]:

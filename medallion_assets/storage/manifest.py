@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +87,17 @@ class Manifest(msgspec.Struct, frozen=True):
     @staticmethod
     def read(path: Path) -> Manifest:
         """Raises FileNotFoundError where there is none, DamagedManifest where it can't be read."""
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=Manifest)
-        except msgspec.DecodeError as error:
-            raise DamagedManifest(path, str(error)) from error
+        status = path.stat()
+        return _decoded(path, status.st_ino, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=100_000)
+def _decoded(path: Path, _inode: int, _mtime_ns: int) -> Manifest:
+    """Decoded once: a replaced manifest is another inode."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except msgspec.DecodeError as error:
+        raise DamagedManifest(path, str(error)) from error
 
 
 def content_hash(parts: tuple[Part, ...], rejects: tuple[Part, ...]) -> str:

@@ -135,7 +135,6 @@ class PartitionStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._manifests: dict[Path, tuple[tuple[int, int], Manifest]] = {}
 
     def table_folder(self, table: Table) -> Path:
         folder = self.root / _safe(table.layer) / _safe(table.name)
@@ -152,17 +151,11 @@ class PartitionStore:
         )
 
     def manifest(self, table: Table, key: str) -> Manifest | None:
-        """The present generation, or None. Decoded once: a replaced manifest is another inode."""
-        path = self.folder(table, key) / MANIFEST_NAME
+        """The present generation, or None."""
         try:
-            status = path.stat()
-            identity = (status.st_ino, status.st_mtime_ns)
-            known = self._manifests.get(path)
-            if known is None or known[0] != identity:
-                known = self._manifests[path] = (identity, Manifest.read(path))
+            return Manifest.read(self.folder(table, key) / MANIFEST_NAME)
         except FileNotFoundError:
             return None
-        return known[1]
 
     def paths(self, table: Table, key: str, *, rejects: bool = False) -> list[Path]:
         """The files of the present generation; raises MissingPartition if there is none."""
