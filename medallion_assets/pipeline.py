@@ -22,7 +22,7 @@ from medallion_assets.automation.sensors import landing_sensor
 from medallion_assets.config import PipelineConfig
 from medallion_assets.config_file import ConfigError, check, load_config
 from medallion_assets.roots import Roots
-from medallion_assets.stages import stages_of
+from medallion_assets.stages import stages_of, tokenizer_problems
 from medallion_assets.storage.io_manager import MedallionIOManager
 from medallion_assets.storage.store import PartitionStore
 
@@ -37,9 +37,9 @@ def build_pipeline(config: str | Path | PipelineConfig, *, roots: Roots | None =
         # Backfill policies are marked beta; range runs from the command line can't be had without them.
         warnings.simplefilter("ignore", dg.BetaWarning)
         if isinstance(config, PipelineConfig):
-            return _definitions(check(config.model_dump(mode="json")), roots, base=Path.cwd())
+            return _definitions(check(config.model_dump(mode="json")), roots, file=None)
         path = Path(config).absolute()
-        return _definitions(load_config(path), roots, base=path.parent)
+        return _definitions(load_config(path), roots, file=path)
 
 
 class _Attributes(RootModel[Any]):
@@ -68,7 +68,10 @@ class MedallionPipeline(dg.Component):
         return build_pipeline(self._config_file)
 
 
-def _definitions(config: PipelineConfig, roots: Roots | None, *, base: Path) -> dg.Definitions:
+def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | None) -> dg.Definitions:
+    base = file.parent if file else Path.cwd()
+    if problems := tokenizer_problems(config, base=base):
+        raise ConfigError(problems, file=file)
     roots = roots or Roots.from_environment()
     store = PartitionStore(roots.data)
     stages = stages_of(config, roots, base=base)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from medallion_assets.config import PipelineConfig, RecipeConfig, SourceConfig, TokenizerConfig
+from medallion_assets.config import PipelineConfig, Problem, RecipeConfig, SourceConfig, TokenizerConfig
 from medallion_assets.conform.stage import ConformStage
 from medallion_assets.curate.stage import UnitStage
 from medallion_assets.extract.stage import BronzeStage
@@ -84,9 +84,27 @@ def _gold_stage(config: RecipeConfig, unit: UnitStage, base: Path) -> GoldStage:
     )
 
 
+def tokenizer_problems(config: PipelineConfig, *, base: Path) -> list[Problem]:
+    """Recipes whose tokenizer is a folder that is not there."""
+    return [
+        Problem(
+            ("recipes", place, "tokenizer", "path"),
+            f"there is no folder {' or '.join(map(str, _places(recipe.tokenizer, base)))}; "
+            "a tokenizer on the hub needs its `revision` too",
+        )
+        for place, recipe in enumerate(config.recipes)
+        if recipe.tokenizer.revision is None
+        and not any(folder.is_dir() for folder in _places(recipe.tokenizer, base))
+    ]
+
+
 def _tokenizer(config: TokenizerConfig, base: Path) -> TokenizerSpec:
-    """A relative folder is looked for beside the configuration, then in the project."""
     if config.revision is not None:
         return TokenizerSpec(config.path, config.revision)
-    tried = [folder / config.path for folder in (base, project_folder())]
-    return TokenizerSpec(next((path for path in tried if path.is_dir()), tried[0]))
+    places = _places(config, base)
+    return TokenizerSpec(next((folder for folder in places if folder.is_dir()), places[0]))
+
+
+def _places(config: TokenizerConfig, base: Path) -> list[Path]:
+    """A relative folder is looked for beside the configuration, then in the project."""
+    return list(dict.fromkeys(folder / config.path for folder in (base, project_folder())))

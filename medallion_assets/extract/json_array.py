@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-# Strings are skipped whole; an unfinished one is left for the next chunk.
-TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
+# Strings are skipped whole; an unfinished one is left for the next chunk. Possessive, or each escape would
+# be remembered for backtracking: ten times the text in memory.
+TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},"]', re.DOTALL)
 SPACE = b" \t\r\n"
 
 
