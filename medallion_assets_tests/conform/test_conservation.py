@@ -1,0 +1,161 @@
+"""Every bronze row ends exactly once, as a conformed row or as a reject, whatever it says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medallion_assets.conform.conform import PROVENANCE, format_names
+from medallion_assets.conform.record import MAX_JSON_DEPTH
+from medallion_assets_tests.conform.rows import bronze_row, conformed, outcome
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+# What formats look for, so that arbitrary values reach beyond the first check.
+WORDS = """
+    instruction input output response system history id conversations from value messages role content type
+    text tools tool_calls function name arguments weight loss_weight reasoning tool_call_id
+"""
+KEYS = st.sampled_from(WORDS.split())
+ROLES = st.sampled_from(
+    ["user", "human", "assistant", "gpt", "tool", "function_call", "observation", "system"]
+)
+JSON_TEXTS = st.sampled_from(
+    ["", "[]", "{}", "null", '{"name": "f", "arguments": {"a": [1e3]}}', '[{"name": 1}]']
+)
+VALUES = st.recursive(
+    SCALARS | ROLES | JSON_TEXTS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=4), inner, max_size=5)
+    ),
+    max_leaves=12,
+)
+TEXTS = st.sampled_from(["", " ", "hi", "a\u0301"]) | st.text(max_size=5)
+CALLS = st.lists(
+    st.fixed_dictionaries({"function": st.fixed_dictionaries({"name": TEXTS, "arguments": VALUES})})
+)
+SAID = {
+    "messages": st.fixed_dictionaries(
+        {"role": ROLES, "content": TEXTS | VALUES}, optional={"tool_calls": CALLS | VALUES, "weight": VALUES}
+    ),
+    "sharegpt": st.fixed_dictionaries({"from": ROLES, "value": TEXTS | JSON_TEXTS | VALUES}),
+}
+RECORDS = {
+    "alpaca": st.fixed_dictionaries(
+        {"instruction": TEXTS | VALUES, "output": TEXTS | VALUES},
+        optional={
+            "input": VALUES,
+            "system": VALUES,
+            "history": st.lists(st.lists(TEXTS, max_size=3)) | VALUES,
+        },
+    ),
+    "messages": st.fixed_dictionaries({"messages": st.lists(SAID["messages"])}, optional={"tools": VALUES}),
+    "sharegpt": st.fixed_dictionaries(
+        {"conversations": st.lists(SAID["sharegpt"])}, optional={"tools": VALUES}
+    ),
+}
+NESTED = "[" * MAX_JSON_DEPTH + "]" * MAX_JSON_DEPTH
+
+
+def assert_conserved(format_name: str, bronze: list[dict[str, Any]]) -> None:
+    rows, rejects = conformed(format_name, bronze)
+    ends = sorted(rows + rejects, key=lambda row: row["record_number"])
+    assert [[row[key] for key in PROVENANCE] for row in ends] == [
+        [row[key] for key in PROVENANCE] for row in bronze
+    ]
+    assert all(reject["reason"] and reject["detail"] for reject in rejects)
+
+
+@given(st.data(), st.sampled_from(format_names()))
+@settings(max_examples=150)
+def test_any_json_ends_in_exactly_one_place(data: st.DataObject, format_name: str) -> None:
+    records = data.draw(st.lists(VALUES | RECORDS[format_name], min_size=1, max_size=5))
+    bronze = [bronze_row(json.dumps(record), number) for number, record in enumerate(records, start=1)]
+    assert_conserved(format_name, bronze)
+
+
+@given(st.sampled_from(format_names()), st.lists(st.text() | st.binary(), min_size=1, max_size=5))
+def test_any_text_or_bytes_end_in_exactly_one_place(format_name: str, raws: list[str | bytes]) -> None:
+    texts = [raw.encode(errors="replace").decode() if isinstance(raw, str) else raw for raw in raws]
+    assert_conserved(format_name, [bronze_row(raw, number) for number, raw in enumerate(texts, start=1)])
+
+
+@pytest.mark.parametrize("format_name", format_names())
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        ("", "invalid_json"),
+        ("{", "invalid_json"),
+        ("{} {}", "invalid_json"),
+        ("\ufeff{}", "invalid_json"),
+        ("NaN", "invalid_json"),
+        ("1e999", "invalid_json"),
+        ('{"id": 1e999}', "invalid_json"),
+        ('{"id": -Infinity}', "invalid_json"),
+        (f'{{"id": {"9" * 5000}}}', "invalid_json"),
+        (r'{"instruction": "\ud800"}', "invalid_json"),
+        (r'{"\udc00": 1}', "invalid_json"),
+        ("[" * 100_000, "too_deep"),
+        ('{"a":' * 100_000 + "1" + "}" * 100_000, "too_deep"),
+        (NESTED, "wrong_type"),
+        (f"[{NESTED}]", "too_deep"),
+        (b"\xff\xfe", "invalid_utf8"),
+        ("{}", "missing_field"),
+        ("null", "wrong_type"),
+    ],
+)
+def test_odd_texts_have_their_reason(format_name: str, raw: str | bytes, reason: str) -> None:
+    assert outcome(format_name, raw) == reason
+
+
+def test_brackets_within_a_string_are_not_depth() -> None:
+    assert outcome("alpaca", json.dumps({"instruction": "[" * 5000, "output": "{" * 5000})) == "conformed"
+
+
+def test_of_a_key_given_twice_the_last_counts() -> None:
+    rows, _ = conformed("alpaca", [bronze_row('{"instruction": "a", "output": "b", "output": "c"}')])
+    assert rows[0]["messages"][-1]["content"] == "c"
+
+
+def calling(arguments: str) -> dict[str, str]:
+    """One record a format, each with these arguments of a call."""
+    call = f'{{"name":"f","arguments":{arguments}}}'
+    turns = [{"from": "human", "value": "q"}, {"from": "function_call", "value": call}]
+    ours = f'[{{"role":"user","content":"q"}},{{"role":"assistant","tool_calls":[{call}]}}]'
+    return {"sharegpt": json.dumps({"conversations": turns}), "messages": f'{{"messages":{ours}}}'}
+
+
+@pytest.mark.parametrize("frames", [0, 300, 600])
+@pytest.mark.parametrize(
+    ("format_name", "refused"), [("messages", "too_deep"), ("sharegpt", "invalid_tool_call")]
+)
+def test_how_deep_is_too_deep_does_not_follow_the_callers_stack(
+    format_name: str, refused: str, frames: int
+) -> None:
+    def at_depth(left: int, raw: str) -> str:
+        return at_depth(left - 1, raw) if left else outcome(format_name, raw)
+
+    fates = [at_depth(frames, calling("[" * n + "]" * n)[format_name]) for n in (90, 130, 500, 900)]
+    assert fates == ["conformed", refused, refused, refused]
+
+
+def test_nesting_at_pythons_own_limit_is_a_reject_and_no_crash() -> None:
+    raws = [calling("[" * depth + "]" * depth)["sharegpt"] for depth in range(700, 1000)]
+    assert {outcome("sharegpt", raw) for raw in raws} == {"invalid_tool_call"}
+
+
+def test_a_broken_container_is_rejected_by_extract_with_its_defect() -> None:
+    [reject] = conformed("alpaca", [bronze_row(b"", 0, defect="corrupt_gzip: bad header")])[1]
+    found = (reject["stage"], reject["reason"], reject["detail"])
+    assert found == ("extract", "unreadable_container", "corrupt_gzip: bad header")
+
+
+def test_a_reject_keeps_what_landed() -> None:
+    rejects = conformed("alpaca", [bronze_row("{", 1), bronze_row(b"\xff", 2)])[1]
+    assert [(r["stage"], r["raw"], r["raw_bytes"]) for r in rejects] == [
+        ("conform", "{", None),
+        ("conform", None, b"\xff"),
+    ]
