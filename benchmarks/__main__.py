@@ -112,9 +112,8 @@ def memory(scratch: Path) -> None:
                 + "\n"
             )
     cost = materialize(scratch, export, data=scratch / "many")
-    print(
-        f"{MANY_ROWS:,} records in one partition ({export.stat().st_size / 1e6:.0f} MB):{cost}   (under 1536 MiB)\n"
-    )
+    size = f"{MANY_ROWS:,} records in one partition ({export.stat().st_size / 1e6:.0f} MB)"
+    print(f"{size}:{cost}   (under 1536 MiB)\n")
 
 
 def show(name: str, ours: Cost, other_name: str, other: Cost, *, bound: str = "") -> None:

@@ -17,7 +17,7 @@ from pydantic_core import CoreSchema
 from medallion_assets.assets.bronze import bronze_asset
 from medallion_assets.assets.gold import gold_asset
 from medallion_assets.assets.silver import conformed_asset, unit_asset
-from medallion_assets.automation.jobs import ingest_jobs, nightly_schedule
+from medallion_assets.automation.jobs import ingest_jobs, nightly_schedule, sweep_schedule
 from medallion_assets.automation.sensors import landing_sensor
 from medallion_assets.config import PipelineConfig
 from medallion_assets.config_file import ConfigError, check, load_config
@@ -87,7 +87,7 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
         ],
         jobs=[*jobs.values()],
         sensors=[landing_sensor(source, jobs[source.config.name], days, store) for source in stages.sources],
-        schedules=[nightly_schedule(stages, days, store)],
+        schedules=[nightly_schedule(stages, days, store), sweep_schedule(stages, store)],
         resources={
             "io_manager": MedallionIOManager(
                 roots, {dg.AssetKey(stage.asset_path): stage for stage in stages.all()}

@@ -7,6 +7,7 @@ lives with its subject (extract/, conform/, curate/, package/), nor Dagster (ass
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
@@ -66,8 +67,8 @@ def is_outdated(stage: Stage, store: PartitionStore, key: str, *, same_rules: bo
 
 @cache
 def code_digest(modules: tuple[str, ...], libraries: tuple[str, ...] = ()) -> str:
-    """Digest of these modules' and packages' sources, and of the pinned libraries that shape their output."""
-    digest = hashlib.sha256()
+    """Digest of these modules' and packages' sources, and of the libraries that shape their output."""
+    digest = hashlib.sha256(f"Unicode {unicodedata.unidata_version}\0".encode())
     for module in sorted(modules):
         for name, content in sorted(_sources(module)):
             digest.update(f"{name}\0{len(content)}\0".encode() + content)

@@ -1,4 +1,4 @@
-"""The jobs: one per source for its micro-batches, and the nightly one that settles everything."""
+"""The jobs: one per source for its micro-batches, and the nightly ones that settle and clear up."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from medallion_assets.storage.store import PartitionStore
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 NIGHTLY_CRON = "0 2 * * *"
+SWEEP_CRON = "0 4 * * *"
 
 
 def ingest_jobs(stages: PipelineStages) -> dict[str, UnresolvedAssetJobDefinition]:
@@ -53,6 +54,28 @@ def nightly_schedule(
             yield run_request(first, last, run_key=f"{night}:{first}:{last}", tags={})
 
     return nightly
+
+
+def sweep_schedule(stages: PipelineStages, store: PartitionStore) -> dg.ScheduleDefinition:
+    """Every night, files of superseded generations and of crashed writers are removed."""
+
+    @dg.op(name="sweep")
+    def sweep(context) -> None:  # type: ignore[no-untyped-def]  # Dagster refuses postponed annotations here
+        for stage in stages.all():
+            removed = store.sweep(stage.table)
+            context.log.info(f"{stage.table.full_name}: removed {len(removed)} files that no partition names")
+
+    @dg.job(name="sweep_store", executor_def=dg.in_process_executor)
+    def sweep_store() -> None:
+        """Removes superseded parts after their grace period, and what crashed writers left."""
+        sweep()
+
+    return dg.ScheduleDefinition(
+        name="sweep",
+        job=sweep_store,
+        cron_schedule=SWEEP_CRON,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
 
 
 def run_request(first: date, last: date, *, run_key: str, tags: Mapping[str, str]) -> dg.RunRequest:

@@ -17,9 +17,9 @@ import msgspec
 import pyarrow as pa
 
 from medallion_assets.conform import formats
-from medallion_assets.conform.record import Conversation, Rejected, parsed_json, record_id
 from medallion_assets.curate.clean import clean_text
 from medallion_assets.curate.gates import SFT_GATES, first_reject
+from medallion_assets.records import Conversation, Rejected, parsed_json, record_id
 from medallion_assets.schemas import REJECTS, SFT_PAIRS
 
 PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line")

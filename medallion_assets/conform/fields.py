@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from medallion_assets.conform.record import Rejected
+from medallion_assets.records import Rejected
 
 ROLES = {
     "system": "system",

@@ -15,6 +15,7 @@ CODE = (
     "medallion_assets.conform.formats",
     "medallion_assets.curate.clean",
     "medallion_assets.curate.gates",
+    "medallion_assets.records",
     "medallion_assets.schemas",
 )
 

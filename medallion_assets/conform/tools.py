@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from medallion_assets.conform.fields import an_object, json_type
-from medallion_assets.conform.record import Rejected, canonical_json, parsed_json
+from medallion_assets.records import Rejected, canonical_json, parsed_json
 
 
 def definitions(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from medallion_assets.conform.record import Conversation, Message, Rejected
+from medallion_assets.records import Conversation, Message, Rejected
 
 Gate = Callable[[Conversation], Rejected | None]
 

@@ -104,7 +104,7 @@ def scan(landing: Path, ledger: Path, *, wait: bool = False) -> Inventory:
     refused: list[tuple[str, str]] = []
     for file, path in _walk(landing, refused):
         if why := _refusal(file, path):
-            refused.append((file, why))
+            refused.append((printable(file), why))
         elif (seen := _settled_digest(path, cache.get(file), wait=wait)) is None:
             unsettled.append(file)
         else:
@@ -147,7 +147,7 @@ def _walk(landing: Path, refused: list[tuple[str, str]]) -> Iterator[tuple[str, 
 
     def unreadable(error: OSError) -> None:
         folder = Path(error.filename).relative_to(landing).as_posix()
-        refused.append((folder, f"can't be listed: {error.strerror}"))
+        refused.append((printable(folder), f"can't be listed: {error.strerror}"))
 
     for folder, names, entries in os.walk(landing, onerror=unreadable):
         names[:] = sorted(name for name in names if not name.startswith("."))
@@ -156,6 +156,11 @@ def _walk(landing: Path, refused: list[tuple[str, str]]) -> Iterator[tuple[str, 
             if not name.startswith(".") and not name.endswith(IN_PROGRESS_SUFFIXES):
                 path = Path(folder, name)
                 yield path.relative_to(landing).as_posix(), path
+
+
+def printable(name: str) -> str:
+    """A file name as logs and event stores can hold it: bytes that are not UTF-8 come out as escapes."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _refusal(file: str, path: Path) -> str | None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medallion_assets.conform.record import Rejected
 from medallion_assets.package.template import Rendered
+from medallion_assets.records import Rejected
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer

@@ -17,7 +17,7 @@ def best_fit(lengths: Sequence[int], order: Iterable[int], capacity: int) -> lis
     fill their bins: 99.84 % on Alpaca at 2048 tokens, where this reaches 99.97 %. Of documents of equal
     length, the first in `order` is taken first.
     """
-    left = _Left(lengths, order)
+    left = _Left(lengths, order, capacity)
     bins = []
     while left:
         bin_: list[int] = []
@@ -42,9 +42,13 @@ PACKINGS = {"best_fit": best_fit, "none": one_per_bin}
 class _Left:
     """The documents not yet placed, by length. The lengths present are a bit set: searches are shifts."""
 
-    def __init__(self, lengths: Sequence[int], order: Iterable[int]) -> None:
+    def __init__(self, lengths: Sequence[int], order: Iterable[int], capacity: int) -> None:
         self._by_length: dict[int, list[int]] = {}
         for document in reversed(list(order)):
+            if not 0 < lengths[document] <= capacity:
+                raise ValueError(
+                    f"document {document} has {lengths[document]} tokens; a bin holds 1 to {capacity}"
+                )
             self._by_length.setdefault(lengths[document], []).append(document)
         self._present = sum(1 << length for length in self._by_length)
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from medallion_assets.conform.record import Rejected
 from medallion_assets.package.encode import Signed, encode_texts, ids_and_labels, label
 from medallion_assets.package.pack import PACKINGS
 from medallion_assets.package.spill import TokenSpill
 from medallion_assets.package.template import ChatTemplate, Rendered
 from medallion_assets.package.tokenizer import LoadedTokenizer
+from medallion_assets.records import Rejected
 from medallion_assets.schemas import REJECTS, TableSchema
 from medallion_assets.storage.store import PartitionWriter
 

@@ -10,7 +10,7 @@ from medallion_assets.stage import code_digest
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
-CODE = ("medallion_assets.package", "medallion_assets.schemas")
+CODE = ("medallion_assets.package", "medallion_assets.records", "medallion_assets.schemas")
 # A row group holds at most this many tokens, so that long contexts need no more memory than short ones.
 ROW_GROUP_TOKENS = 2 << 20
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from medallion_assets.conform.record import Rejected
 from medallion_assets.package.tokenizer import TokenizerError
+from medallion_assets.records import Rejected
 
 GENERATION_MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
 # Where transformers places marks wrongly, silently: it takes what is captured for what is written already.

@@ -12,7 +12,7 @@ import io
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # A leading dot and no data suffix: neither DuckDB's globs nor pyarrow.dataset pick such a file up.
@@ -44,35 +44,34 @@ def make_folder(folder: Path) -> None:
 
 def replace_atomically(path: Path, content: bytes) -> None:
     """Readers see the old content or the new, whole; a crash leaves one of the two."""
-    temporary = temporary_beside(path)
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    with _synced_beside(path, content) as temporary:
         os.replace(temporary, path)
         sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_once(path: Path, content: bytes) -> bytes:
     """Writes a record that is never rewritten; returns what is on record, ours or an earlier one's."""
     if not path.exists():
         make_folder(path.parent)
-        temporary = temporary_beside(path)
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(temporary, path)  # fails where the name exists: the first writer wins
+        # A link fails where the name exists: the first writer wins, and its record counts.
+        with _synced_beside(path, content) as temporary, suppress(FileExistsError):
+            os.link(temporary, path)
             sync_folder(path.parent)
-        except FileExistsError:
-            pass  # another process was first; its record counts
-        finally:
-            temporary.unlink(missing_ok=True)
     return path.read_bytes()
+
+
+@contextmanager
+def _synced_beside(path: Path, content: bytes) -> Iterator[Path]:
+    """A temporary file with this content, on the disk already, that is gone afterwards."""
+    temporary = temporary_beside(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager

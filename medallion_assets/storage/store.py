@@ -204,19 +204,20 @@ class PartitionStore:
         folder = self.folder(table, key)
         with self._locked(table, key):
             old = self.manifest(table, key)
-            held = {part.export: part for part in old.parts} if old else {}
+            held = {part.export: part for part in old.parts if part.export} if old else {}
             exports = dict(old.summary["exports"]) if old else {}
-            added = {label: rows for label, rows in sorted(new.parts.items()) if label not in held}
-            if old is not None and not added:
+            # A part that someone deleted is made again from the export's kept bytes.
+            wanted = [label for label in sorted(new.parts) if not _is_there(folder, held.get(label))]
+            if old is not None and not wanted:
                 return Written(old, changed=False)
-            for label, rows in added.items():
-                held[label] = self._write_part(table, folder, label, rows())
+            for label in wanted:
+                held[label] = self._write_part(table, folder, label, new.parts[label]())
                 exports[label] = dict(new.summary(label))
-            parts = tuple(held[label] for label in sorted(held, key=str))
+            parts = tuple(held[label] for label in sorted(held)) or (self._write_empty_part(table, folder),)
             manifest = Manifest(
                 table_schema=table.schema.name,
                 schema_version=table.schema.version,
-                digests=Digests(inputs=digest_of(sorted(held, key=str)), code="", config=""),
+                digests=Digests(inputs=digest_of(sorted(held)), code="", config=""),
                 parts=parts,
                 rejects=(),
                 content_hash=content_hash(parts, ()),
@@ -230,6 +231,9 @@ class PartitionStore:
         current = self.root / _safe(table.layer) / _safe(table.name) / CURRENT_VERSION_NAME
         if table.version and not (current.exists() and current.read_text() == table.version):
             files.replace_atomically(current, table.version.encode())
+
+    def _write_empty_part(self, table: Table, folder: Path) -> Part:
+        return PartWriter(folder, table.schema, label="part-empty").finish()
 
     def _write_part(self, table: Table, folder: Path, label: str, rows: Iterable[pa.Table]) -> Part:
         writer = PartWriter(folder, table.schema, label=f"part-{label[:12]}")
@@ -276,6 +280,8 @@ class PartitionStore:
         removed: list[Path] = []
         for folder in sorted(self.table_folder(table).glob("dt=*")):
             key = folder.name.removeprefix("dt=")
+            if not SAFE_NAME.fullmatch(key):
+                continue  # somebody's own folder
             with self._locked(table, key):
                 manifest = self.manifest(table, key)
                 keep = manifest.file_names if manifest else frozenset()
@@ -307,11 +313,14 @@ def _safe(name: str) -> str:
 
 
 def _is_complete(folder: Path, manifest: Manifest) -> bool:
-    """Whether every file that the manifest names is there at its size: a rerun heals what was deleted."""
+    """Whether every file that the manifest names is there: a rerun heals what was deleted."""
+    return all(_is_there(folder, part) for part in manifest.parts + manifest.rejects)
+
+
+def _is_there(folder: Path, part: Part | None) -> bool:
+    """Whether the part's file is there, at its size."""
     try:
-        return all(
-            (folder / part.name).stat().st_size == part.size for part in manifest.parts + manifest.rejects
-        )
+        return part is not None and (folder / part.name).stat().st_size == part.size
     except FileNotFoundError:
         return False
 

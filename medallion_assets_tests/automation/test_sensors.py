@@ -141,3 +141,14 @@ def test_the_nightly_schedule_asks_for_what_is_outdated_and_else_for_nothing(
     site.land(f"alpaca/{DAY}/late.jsonl", [alpaca("late", "answer")])
     (request,) = tonight()
     assert request.partition_key == DAY
+
+
+def test_the_sweep_job_removes_what_no_partition_names(site: Site, instance: dg.DagsterInstance) -> None:
+    site.land(f"alpaca/{DAY}/a.jsonl", [alpaca("ask", "answer")])
+    site.run(DAY, instance=instance)
+    before = site.fingerprint()
+    folder = site.store.folder(site.stages.units["sft_pairs"].table, DAY)
+    (folder / ".tmp-left-by-a-crash").touch()
+    job = site.defs.resolve_job_def("sweep_store")
+    assert job.execute_in_process(instance=instance).success
+    assert site.fingerprint() == before

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from medallion_assets.conform.formats.alpaca import conform
-from medallion_assets.conform.record import Conversation, Message, Rejected
+from medallion_assets.records import Conversation, Message, Rejected
 
 
 def test_the_input_follows_the_instruction_after_an_empty_line() -> None:

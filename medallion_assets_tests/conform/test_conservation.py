@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.conform.conform import PROVENANCE, format_names
-from medallion_assets.conform.record import MAX_JSON_DEPTH
+from medallion_assets.records import MAX_JSON_DEPTH
 from medallion_assets_tests.conform.rows import bronze_row, conformed, outcome
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)

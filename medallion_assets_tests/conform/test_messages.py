@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from medallion_assets.conform.formats.messages import conform
-from medallion_assets.conform.record import Conversation, Message, Rejected
+from medallion_assets.records import Conversation, Message, Rejected
 from medallion_assets_tests.conform.rows import bronze_row, conformed
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "find", "arguments": {"what": "cat"}}}

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.conform.record import Message, record_id
+from medallion_assets.records import Message, record_id
 from medallion_assets_tests.conform.rows import record_id_of
 
 ALPACA = {"system": "s", "history": [["a", "b"]], "instruction": "c", "output": "d"}

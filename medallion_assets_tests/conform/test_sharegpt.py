@@ -9,7 +9,7 @@ import pytest
 
 from medallion_assets.conform.fields import ROLES
 from medallion_assets.conform.formats.sharegpt import conform
-from medallion_assets.conform.record import Conversation, Message, Rejected
+from medallion_assets.records import Conversation, Message, Rejected
 
 HELLO = {"from": "human", "value": "hello"}
 CALL = '{"name": "find", "arguments": {"what": "cat"}}'

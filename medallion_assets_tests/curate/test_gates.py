@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medallion_assets.conform.record import Conversation, Message
 from medallion_assets.curate.gates import SFT_GATES, first_reject
+from medallion_assets.records import Conversation, Message
 
 LETTERS = {"s": "system", "u": "user", "a": "assistant", "c": "assistant", "t": "tool"}
 CALL = '[{"function":{"arguments":{},"name":"f"},"type":"function"}]'

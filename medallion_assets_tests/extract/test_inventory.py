@@ -331,10 +331,10 @@ def test_names_that_are_not_utf8_are_refused_and_stop_nothing(landing: Landing) 
     landing.drop(os.fsdecode(b"caf\xe9/a.jsonl"), b"3")
     found = landing.scan()
     assert found.exports == (landing.export("good_20240901.jsonl", b"1", DAY),)
-    assert [(os.fsencode(file), why) for file, why in found.refused] == [
-        (b"caf\xe9.jsonl", "its name is not UTF-8"),
-        (b"caf\xe9/a.jsonl", "its name is not UTF-8"),
-    ]
+    assert found.refused == (
+        ("caf\\xe9.jsonl", "its name is not UTF-8"),
+        ("caf\\xe9/a.jsonl", "its name is not UTF-8"),
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medallion_assets.conform.record import Rejected, record_id
 from medallion_assets.package.encode import ids_and_labels
 from medallion_assets.package.sft import SftRules, write_bins
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.package.tokenizer import TokenizerSpec
+from medallion_assets.records import Rejected, record_id
 from medallion_assets.schemas import GOLD_SFT, SFT_PAIRS
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from jinja2.exceptions import TemplateSyntaxError
 from transformers import AutoTokenizer
 
-from medallion_assets.conform.record import Rejected
 from medallion_assets.package.template import Rendered
 from medallion_assets.package.tokenizer import TokenizerError
+from medallion_assets.records import Rejected
 from medallion_assets_tests.package.chat import (
     CHATML,
     DAY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from medallion_assets.conform import fields
-from medallion_assets.conform.record import Conversation, Message, Rejected
+from medallion_assets.records import Conversation, Message, Rejected
 
 UNIT = "sft_pairs"
 

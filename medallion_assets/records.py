@@ -1,7 +1,7 @@
 """The conformed record of each data unit, its rejection, and its identity.
 
 Belongs here: the in-memory shapes that formats return and the hash that names them. Does not: any
-source's own shape (formats/) or judgement of content (curate/).
+source's own shape (conform/formats/) or judgement of content (curate/).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import msgspec
 
 RECORD_ID_HEX_DIGITS = 32
 MAX_JSON_DEPTH = 100
+# A detail quotes what was found, and what was found may be a whole file.
+MAX_DETAIL_CHARACTERS = 500
 
 
 class Rejected(Exception):
@@ -21,7 +23,7 @@ class Rejected(Exception):
 
     def __init__(self, reason: str, detail: str) -> None:
         self.reason = reason
-        self.detail = detail
+        self.detail = detail[:MAX_DETAIL_CHARACTERS]
         super().__init__(f"{reason}: {detail}")
 
 
