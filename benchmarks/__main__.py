@@ -63,20 +63,18 @@ def dagster_run(scratch: Path, file: str, select: str, environment: dict[str, st
 
 def path(scratch: Path) -> None:
     """52k Alpaca records, landing to gold, against the bare kernels; then packing and the rerun."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.bare_kernels",
-        str(ALPACA),
-        str(TOKENIZER),
-        str(scratch / "bare"),
-    ]
-    pairs = []
+    costs: dict[str, list[Cost]] = {"ours": [], "template": [], "string": []}
     for number in range(RUNS):
-        bare = run(command, environment={}, folder=project_folder(), log=scratch / "log")
-        pairs.append((materialize(scratch, ALPACA, data=scratch / f"store{number}"), bare))
-    ours, bare = (median_of(RUNS, lambda number, side=side: pairs[number][side]) for side in (0, 1))
-    show("52k Alpaca, landing to gold", ours, "bare kernels, one process", bare, bound="at most 2 x wall")
+        for rendering in ("template", "string"):
+            command = [sys.executable, "-m", "benchmarks.bare_kernels", str(ALPACA), str(TOKENIZER)]
+            command += [str(scratch / "bare"), rendering]
+            costs[rendering].append(
+                run(command, environment={}, folder=project_folder(), log=scratch / "log")
+            )
+        costs["ours"].append(materialize(scratch, ALPACA, data=scratch / f"store{number}"))
+    ours, template, string = (median_of(costs[side]) for side in ("ours", "template", "string"))
+    show("52k Alpaca, landing to gold", ours, "bare, chat template rendered", template, bound="at most 2 x")
+    show("the same", ours, "bare, template known by heart", string)
     show(
         "the same again, nothing new", materialize(scratch, None, data=scratch / "store0"), "first run", ours
     )
@@ -95,7 +93,7 @@ def start(scratch: Path) -> None:
     for number in range(2 * RUNS - 1):
         empty = dagster_run(scratch, "empty_asset.py", "*", {})
         pairs.append((materialize(scratch, export, data=scratch / f"trivial{number}"), empty))
-    ours, empty = (median_of(len(pairs), lambda number, side=side: pairs[number][side]) for side in (0, 1))
+    ours, empty = (median_of([pair[side] for pair in pairs]) for side in (0, 1))
     show("one record, landing to gold", ours, "an empty asset", empty, bound="at most 2 s above")
     print(f"difference: {ours.wall - empty.wall:.2f} s wall\n")
 

@@ -9,7 +9,7 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +40,8 @@ def run(command: Sequence[str], *, environment: Mapping[str, str], folder: Path,
     return Cost(time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def median_of(runs: int, once: Callable[[int], Cost]) -> Cost:
-    """The median of each figure over `runs` runs."""
-    costs = [once(number) for number in range(runs)]
+def median_of(costs: Sequence[Cost]) -> Cost:
+    """The median of each figure."""
     return Cost(
         statistics.median(cost.wall for cost in costs),
         statistics.median(cost.cpu for cost in costs),

@@ -9,9 +9,9 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 from medallion_assets.extract.json_array import SPACE, BrokenArray, split_array
 
@@ -31,8 +31,7 @@ class UnreadableContainer(ValueError):
         super().__init__(f"{reason}: {detail}")
 
 
-@dataclass(frozen=True)
-class RawRecord:
+class RawRecord(NamedTuple):
     """One record's exact bytes and where they start in the decompressed export."""
 
     raw: bytes

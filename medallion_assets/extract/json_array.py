@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Strings are skipped whole; an unfinished one is left for the next chunk. Possessive, or each escape would
 # be remembered for backtracking: ten times the text in memory.
@@ -20,8 +20,7 @@ class BrokenArray(ValueError):
     """The text is no array: where it stops making sense."""
 
 
-@dataclass(frozen=True)
-class Element:
+class Element(NamedTuple):
     """An element's exact bytes, and its offset in the whole text."""
 
     raw: bytes

@@ -6,8 +6,10 @@ any promise about bytes; those are the store's (store.py).
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -38,6 +40,16 @@ class PartitionBuilds:
     builds: Mapping[str, Build | Append]
 
 
+@contextmanager
+def old_objects_left_alone() -> Iterator[None]:
+    """Keeps the garbage collector from walking all of Dagster again for every few batches of rows."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 class MedallionIOManager(dg.IOManager):
     """Overwrites whole partitions in Parquet and hands them on as whatever the reader asks for.
 
@@ -58,7 +70,8 @@ class MedallionIOManager(dg.IOManager):
         given = obj if isinstance(obj, PartitionBuilds) else self._as_builds(context, obj)
         asked = context.asset_partition_keys if context.has_asset_partitions else [UNPARTITIONED]
         for key, build in sorted(given.builds.items()):
-            written = self._write(given.table, key, build)
+            with old_objects_left_alone():
+                written = self._write(given.table, key, build)
             metadata = self._metadata(given.table, key, written)
             _log_outcome(context, given.table, key, written)
             if key not in asked:  # a later partition that this run settled
