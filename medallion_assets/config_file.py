@@ -33,10 +33,10 @@ COMPONENT_TYPE = "medallion_assets.MedallionPipeline"
 COMPONENT_KEYS = ("type", "attributes", "template_vars_module", "requirements", "post_processing")
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # untyped
+class _Loader(yaml.SafeLoader):
     """Dates stay text, so that an impossible one is a problem with a line, not a fault of the reader."""
 
-    yaml_implicit_resolvers: typing.ClassVar = {
+    yaml_implicit_resolvers = {  # noqa: RUF012  # the base class declares it so
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
