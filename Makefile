@@ -55,4 +55,4 @@ lock: setup
 ci: lint types test
 
 clean:
-	rm -rf $(VENV) .env data history schedules storage .logs_queue
+	rm -rf $(VENV) .env data history schedules storage logs .logs_queue
