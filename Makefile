@@ -44,13 +44,14 @@ types: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
-# Versions and hashes only: no addresses of package registries end up in the lock files.
-LOCK := $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes --no-strip-extras --no-header --no-annotate \
-	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options
+LOCK := $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes --no-strip-extras --no-header --no-annotate
 
+# Versions and hashes only: the options that pip-compile repeats may hold addresses of package registries.
 lock: setup
 	$(LOCK) --output-file requirements.lock pyproject.toml
 	$(LOCK) --output-file requirements-dev.lock --extra dev pyproject.toml
+	sed -i.old '/^--/d' requirements.lock requirements-dev.lock
+	rm requirements.lock.old requirements-dev.lock.old
 
 ci: lint types test
 
