@@ -13,9 +13,7 @@ import dagster as dg
 from medallion_assets.schemas import TableSchema
 from medallion_assets.stage import Stage, partitions_to_settle
 from medallion_assets.storage.io_manager import PartitionBuilds
-from medallion_assets.storage.store import Append, Build, PartitionStore
-
-Builds = Mapping[str, Build | Append]
+from medallion_assets.storage.store import PartitionStore
 
 
 @dataclass(frozen=True)

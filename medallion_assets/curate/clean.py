@@ -1,4 +1,4 @@
-"""Text cleaning, defined once. It decides record ids, so a change here is a new CLEANING_VERSION.
+"""Text cleaning, defined once. It decides record ids: a change here rebuilds all of silver.
 
 Belongs here: what is done to every text of every unit. Does not: judgement (gates.py).
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-CLEANING_VERSION = 1
 LINE_ENDS = re.compile("\r\n?")
 # C0 and C1 controls but tab and line feed, and the byte order mark: invisible, and poison to tokenizers.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufeff]")

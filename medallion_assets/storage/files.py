@@ -86,11 +86,6 @@ def exclusive_lock(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 class HashingFile(io.RawIOBase):
     """A write-only file that knows the SHA-256 and the size of what went through it."""
 
