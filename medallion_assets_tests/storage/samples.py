@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable
@@ -115,3 +116,7 @@ def die_before(write: Callable[[Path], None], root: Path, nth: int) -> None:
     for step in STEPS:
         setattr(os, step, counted(getattr(os, step)))
     write(root)
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.storage import files
-from medallion_assets_tests.storage.samples import CHILDREN, exit_code_of, start
+from medallion_assets_tests.storage.samples import CHILDREN, exit_code_of, sha256_of, start
 
 
 def hold_lock(path: Path, holding: Connection) -> None:
@@ -141,7 +141,7 @@ def test_a_hashing_file_knows_the_digest_and_size_of_what_it_holds(
     content = b"".join(pieces)
     assert path.read_bytes() == content
     assert (file.sha256, file.size) == (hashlib.sha256(content).hexdigest(), len(content))
-    assert files.sha256_of(path) == file.sha256
+    assert sha256_of(path) == file.sha256
 
 
 def test_a_hashing_file_never_opens_what_is_there(tmp_path: Path) -> None:

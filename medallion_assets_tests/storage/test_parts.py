@@ -17,10 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.schemas import MESSAGE, Column, TableSchema
-from medallion_assets.storage.files import sha256_of
 from medallion_assets.storage.manifest import Part
 from medallion_assets.storage.parts import PartWriter, SchemaMismatch, read_batches
-from medallion_assets_tests.storage.samples import NUMBERS, numbers
+from medallion_assets_tests.storage.samples import NUMBERS, numbers, sha256_of
 
 # Every kind of column that the project's tables have, in groups small enough to be crossed often.
 EVERYTHING = TableSchema(
