@@ -1,31 +1,57 @@
-"""The pipeline's configuration: its keys, their types, and what they may say together.
+"""The pipeline's configuration: its keys, their types and defaults.
 
-Belongs here: the models and the checks across them. Does not: YAML and line numbers (config_file.py).
+Belongs here: the models. Does not: what keys may say together (config_checks.py), YAML and line numbers
+(config_file.py).
 """
 
 from __future__ import annotations
 
-import difflib
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from medallion_assets.conform.conform import format_names, load_format
-from medallion_assets.schemas import DATA_UNITS, UNIT_SCHEMAS
+from medallion_assets.conform.delivery import Options
+from medallion_assets.records import canonical_json
+from medallion_assets.schemas import DATA_UNITS, PREFERENCE_UNIT, SFT_UNIT
 
 # The addresses that Dagster takes for an owner.
 OWNER = r"^(team:[\w\-]+|[A-Za-z0-9_][A-Za-z0-9._%+\-]*@[A-Za-z0-9.\-]+\.[A-Za-z]{2,7})$"
-Place = tuple[str | int, ...]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
 Owner = Annotated[str, StringConstraints(pattern=OWNER)]
+FieldPath = Annotated[str, StringConstraints(min_length=1)]
+FieldPaths = Annotated[
+    tuple[FieldPath, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+]
+# YAML reads a bare 1 or true as no text; votes compare with an answer's JSON text.
+Vote = Annotated[
+    str, BeforeValidator(lambda value: value if isinstance(value, str) else canonical_json(value))
+]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LimitsConfig(_Model):
+    """How much of an export is taken on trust; beyond, it is rejected or quarantined with its reason."""
+
+    record_bytes: int = Field(default=32 << 20, ge=1 << 10, description="Longest record.")
+    decompressed_bytes: int = Field(default=256 << 30, ge=1 << 20, description="Largest export, unpacked.")
+    compression_ratio: int = Field(default=250, ge=2, description="Unpacked to packed, beyond 64 MiB.")
+
+
+class RedactConfig(_Model):
+    """What of a sensitive source is never stored, not even raw. Dotted paths go through lists."""
+
+    drop: list[str] = Field(default=[], description="Fields to leave out.")
+    mask: list[Literal["email", "phone", "ip", "card", "national_id"]] = Field(
+        default=[], description="What to mask in all texts."
+    )
+    hash: list[str] = Field(
+        default=[], description="Identifiers to replace by a hash with the salt in MEDALLION_REDACTION_SALT."
+    )
 
 
 class SourceConfig(_Model):
@@ -40,6 +66,30 @@ class SourceConfig(_Model):
         default=None, description="team:<name> or an e-mail address, shown in the UI."
     )
     landing: str | None = Field(default=None, description="Landing folder, if not <landing root>/<name>/.")
+    fields: dict[str, FieldPaths] = Field(
+        default={}, description="Where the format finds what: a dotted path, or several, by name."
+    )
+    votes: dict[Vote, Literal["first", "second", "tie"]] = Field(
+        default={}, description="What an annotator's answer means: first, second or tie."
+    )
+    ties: Literal["reject", "keep"] = Field(default="reject", description="Reject ties, or keep (margin 0).")
+    annotators: Literal["majority", "unanimous"] = Field(
+        default="majority", description="What several annotators must come to."
+    )
+    verifier: Slug | None = Field(default=None, description="What rewards answers: gsm8k, math, exact, …")
+    columns: list[str] | None = Field(
+        default=None, min_length=1, description="Columns of CSV and TSV files without a header line."
+    )
+    marker: str | None = Field(
+        default=None, min_length=1, description="File whose presence says that its folder is complete."
+    )
+    redact: RedactConfig | None = None
+    limits: LimitsConfig = LimitsConfig()
+
+    @property
+    def options(self) -> Options:
+        """What the source asks of its format."""
+        return Options(self.fields, self.votes, self.ties, self.annotators, self.verifier)
 
 
 class TokenizerConfig(_Model):
@@ -64,10 +114,51 @@ class RecipeConfig(_Model):
 
 
 class EvalSetConfig(_Model):
-    """An evaluation set; reserved, decontamination does not exist yet."""
+    """An evaluation set, landing in <landing root>/evals/<name>/; the newest delivery of each file counts."""
 
-    name: Slug
-    fields: list[str]
+    name: Slug = Field(description="Slug; the assets are bronze/eval_<name> and silver/eval_<name>.")
+    fields: list[FieldPath] = Field(
+        min_length=1, description="Dotted paths of an item's texts; a list of objects on the way makes items."
+    )
+    columns: list[str] | None = Field(default=None, min_length=1)
+
+
+class RejectionSamplingConfig(_Model):
+    """SFT pairs from rollouts: of each group, the best answer that reaches the reward."""
+
+    min_reward: float = 1.0
+
+
+class RolloutPreferencesConfig(_Model):
+    """Preference triples from rollouts: of each group, the best answer against the worst."""
+
+    min_margin: float = Field(default=0.5, gt=0, description="Least difference of their rewards.")
+
+
+class PassRatesConfig(_Model):
+    """The RL prompts worth training on: silver/rl_curriculum, joined to their pass rates."""
+
+    solved_at: float = Field(default=1.0, description="Reward from which an answer counts as solved.")
+    min_attempts: int = Field(default=4, ge=1, description="Rollouts before a prompt is judged.")
+    drop_always_solved: bool = True
+    drop_never_solved: bool = True
+
+
+class RolloutsConfig(_Model):
+    """What is done with rollouts, and what is made from them on the following landing date."""
+
+    max_policy_lag: int | None = Field(
+        default=None, ge=0, description="Versions behind the newest of their run that rollouts may be."
+    )
+    pass_rates: PassRatesConfig | None = None
+    preferences: RolloutPreferencesConfig | None = None
+    rejection_sampling: RejectionSamplingConfig | None = None
+
+    @property
+    def feeds(self) -> tuple[str, ...]:
+        """The units that rollouts feed, besides their own."""
+        made = ((PREFERENCE_UNIT, self.preferences), (SFT_UNIT, self.rejection_sampling))
+        return tuple(unit for unit, config in made if config is not None)
 
 
 class PipelineConfig(_Model):
@@ -75,71 +166,6 @@ class PipelineConfig(_Model):
 
     start_date: date = Field(description="First landing date, YYYY-MM-DD.")
     sources: list[SourceConfig] = Field(min_length=1)
-    eval_sets: list[EvalSetConfig] = Field(default=[], max_length=0)
+    eval_sets: list[EvalSetConfig] = []
+    rollouts: RolloutsConfig = RolloutsConfig()
     recipes: list[RecipeConfig] = []
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong with a configuration: where, as a path of keys, and what to do about it."""
-
-    place: Place
-    message: str
-
-
-def problems_across(
-    sources: Mapping[int, SourceConfig], recipes: Mapping[int, RecipeConfig], *, complete: bool = True
-) -> list[Problem]:
-    """What no single key can see: duplicate names, formats and units that don't fit each other.
-
-    Sources and recipes by their place; not `complete` where others could not be read.
-    """
-    fed = {source.unit for source in sources.values()} if complete else set(UNIT_SCHEMAS)
-    return [
-        *_duplicates("sources", {place: source.name for place, source in sources.items()}),
-        *_duplicates("recipes", {place: recipe.name for place, recipe in recipes.items()}),
-        *(problem for place, source in sources.items() for problem in _source_problems(place, source)),
-        *(problem for place, recipe in recipes.items() for problem in _recipe_problems(place, recipe, fed)),
-    ]
-
-
-def choose_from(got: str, allowed: Iterable[str]) -> str:
-    """The words 'allowed: …', with the nearest name where one is near."""
-    names = sorted(allowed)
-    near = difflib.get_close_matches(got, names, n=1)
-    return f"allowed: {', '.join(names)}" + (f"; did you mean {near[0]!r}?" if near else "")
-
-
-def _duplicates(section: str, names: Mapping[int, str]) -> Iterator[Problem]:
-    for name, count in Counter(names.values()).items():
-        if count > 1:
-            last = max(place for place in names if names[place] == name)
-            yield Problem((section, last, "name"), f"{name!r} names {count} {section}; names must be unique")
-
-
-def _source_problems(place: int, source: SourceConfig) -> Iterator[Problem]:
-    at = ("sources", place)
-    if source.unit not in UNIT_SCHEMAS:
-        yield Problem((*at, "unit"), _unit_message(source.unit))
-    if source.format not in format_names():
-        yield Problem(
-            (*at, "format"), f"{source.format!r} is no format; {choose_from(source.format, format_names())}"
-        )
-    elif source.unit in UNIT_SCHEMAS and (feeds := load_format(source.format).unit) != source.unit:
-        yield Problem(
-            (*at, "format"), f"format {source.format!r} feeds {feeds}, but the source's unit is {source.unit}"
-        )
-
-
-def _recipe_problems(place: int, recipe: RecipeConfig, fed: Collection[str]) -> Iterator[Problem]:
-    if recipe.unit not in UNIT_SCHEMAS:
-        yield Problem(("recipes", place, "unit"), _unit_message(recipe.unit))
-    elif recipe.unit not in fed:
-        message = f"no source feeds the unit {recipe.unit!r}; units with a source: {', '.join(sorted(fed))}"
-        yield Problem(("recipes", place, "unit"), message)
-
-
-def _unit_message(unit: str) -> str:
-    if unit in DATA_UNITS:
-        return f"the data unit {unit!r} is not available in this version; {choose_from('', UNIT_SCHEMAS)}"
-    return f"{unit!r} is no data unit; {choose_from(unit, UNIT_SCHEMAS)}"

@@ -18,16 +18,14 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from medallion_assets.config import (
+    EvalSetConfig,
     PipelineConfig,
-    Place,
-    Problem,
     RecipeConfig,
     SourceConfig,
-    choose_from,
-    problems_across,
 )
+from medallion_assets.config_checks import Place, Problem, Sections, choose_from, problems_across
 
-_Item = typing.TypeVar("_Item", SourceConfig, RecipeConfig)
+_Item = typing.TypeVar("_Item", SourceConfig, RecipeConfig, EvalSetConfig)
 
 COMPONENT_TYPE = "medallion_assets.MedallionPipeline"
 COMPONENT_KEYS = ("type", "attributes", "template_vars_module", "requirements", "post_processing")
@@ -113,15 +111,25 @@ def check(
         config = PipelineConfig.model_validate(attributes)
     except ValidationError as error:
         problems = [_problem(details) for details in error.errors(include_url=False)]
-        problems += problems_across(
+        readable = Sections(
             _readable(SourceConfig, attributes, "sources"),
             _readable(RecipeConfig, attributes, "recipes"),
+            _readable(EvalSetConfig, attributes, "eval_sets"),
             complete=False,
         )
-        raise ConfigError(problems, file=file, lines=lines) from None
-    if problems := problems_across(dict(enumerate(config.sources)), dict(enumerate(config.recipes))):
+        raise ConfigError([*problems, *problems_across(readable)], file=file, lines=lines) from None
+    if problems := problems_across(_sections(config)):
         raise ConfigError(problems, file=file, lines=lines)
     return config
+
+
+def _sections(config: PipelineConfig) -> Sections:
+    return Sections(
+        dict(enumerate(config.sources)),
+        dict(enumerate(config.recipes)),
+        dict(enumerate(config.eval_sets)),
+        config.rollouts,
+    )
 
 
 def _readable(model: type[_Item], attributes: Any, section: str) -> dict[int, _Item]:
@@ -165,8 +173,6 @@ def _problem(details: Any) -> Problem:
         return Problem(place, f"unknown key; {choose_from(str(place[-1]), allowed)}")
     if kind == "missing":
         return Problem(place, "this key is missing")
-    if place == ("eval_sets",) and kind == "too_long":
-        return Problem(place, "eval sets are not available in this version; leave the list empty")
     if kind == "string_pattern_mismatch":
         return Problem(place, f"got {got!r}, expected {_PATTERNS.get(str(place[-1]), details['msg'])}")
     if kind == "literal_error":

@@ -6,6 +6,7 @@ Belongs here: the public factory and the Dagster component around it. Does not: 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,19 @@ from pydantic_core import CoreSchema
 
 from medallion_assets.assets.bronze import bronze_asset
 from medallion_assets.assets.gold import gold_asset
-from medallion_assets.assets.silver import conformed_asset, unit_asset
+from medallion_assets.assets.silver import (
+    conformed_asset,
+    curriculum_asset,
+    derived_asset,
+    eval_asset,
+    unit_asset,
+)
 from medallion_assets.automation.jobs import ingest_jobs, nightly_schedule, sweep_schedule
 from medallion_assets.automation.sensors import landing_sensor
 from medallion_assets.config import PipelineConfig
 from medallion_assets.config_file import ConfigError, check, load_config
 from medallion_assets.roots import Roots
-from medallion_assets.stages import stages_of, tokenizer_problems
+from medallion_assets.stages import PipelineStages, stages_of, tokenizer_problems
 from medallion_assets.storage.io_manager import MedallionIOManager
 from medallion_assets.storage.store import PartitionStore
 
@@ -80,13 +87,16 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
     jobs = ingest_jobs(stages)
     return dg.Definitions(
         assets=[
-            *(bronze_asset(source, days, store) for source in stages.sources),
+            *_bronze_assets(stages, days, store),
             *(conformed_asset(source, days, store) for source in stages.sources),
+            *(eval_asset(eval_set.items, days, store) for eval_set in stages.eval_sets),
             *(unit_asset(unit, days, store) for unit in stages.units.values()),
+            *(derived_asset(stage, days, store) for stage in stages.derived),
+            *(curriculum_asset(stage, days, store) for stage in filter(None, [stages.curriculum])),
             *(gold_asset(recipe, days, store) for recipe in stages.recipes.values()),
         ],
         jobs=[*jobs.values()],
-        sensors=[landing_sensor(source, jobs[source.config.name], days, store) for source in stages.sources],
+        sensors=[landing_sensor(bronze, jobs[bronze.source], days, store) for bronze in stages.bronze()],
         schedules=[nightly_schedule(stages, days, store), sweep_schedule(stages, store)],
         resources={
             "io_manager": MedallionIOManager(
@@ -95,6 +105,18 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
         },
         executor=dg.in_process_executor,
     )
+
+
+def _bronze_assets(
+    stages: PipelineStages, days: dg.PartitionsDefinition[str], store: PartitionStore
+) -> Iterator[dg.AssetsDefinition]:
+    for source in stages.sources:
+        about = f"Exports of **{source.config.name}** ({source.config.format})."
+        owner = source.config.owner
+        yield bronze_asset(source.bronze, about=about, owner=owner, partitions=days, store=store)
+    for eval_set in stages.eval_sets:
+        about = f"Deliveries of the evaluation set **{eval_set.config.name}**."
+        yield bronze_asset(eval_set.bronze, about=about, owner=None, partitions=days, store=store)
 
 
 __all__ = ["ConfigError", "MedallionPipeline", "build_pipeline"]

@@ -1,13 +1,13 @@
-"""The conformed record of each data unit, its rejection, and its identity.
+"""What every record shares: its JSON, its identity, and its rejection.
 
-Belongs here: the in-memory shapes that formats return and the hash that names them. Does not: any
-source's own shape (conform/formats/) or judgement of content (curate/).
+Belongs here: strict parsing, canonical text, content hashes. Does not: the shapes of the data units
+(units.py).
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+import json
 from typing import Any
 
 import msgspec
@@ -27,39 +27,6 @@ class Rejected(Exception):
         super().__init__(f"{reason}: {detail}")
 
 
-@dataclass(slots=True)
-class Message:
-    """One turn. `tool_calls` is JSON text; `train` is false for assistant turns that are context only."""
-
-    role: str
-    content: str
-    reasoning_content: str | None = None
-    tool_calls: str | None = None
-    tool_call_id: str | None = None
-    name: str | None = None
-    train: bool = True
-
-    def as_row(self) -> dict[str, Any]:
-        return {
-            "role": self.role,
-            "content": self.content,
-            "reasoning_content": self.reasoning_content,
-            "tool_calls": self.tool_calls,
-            "tool_call_id": self.tool_call_id,
-            "name": self.name,
-            "train": self.train and self.role == "assistant",
-        }
-
-
-@dataclass(slots=True)
-class Conversation:
-    """An SFT record."""
-
-    messages: list[Message] = field(default_factory=list)
-    tools: str | None = None
-    source_id: str | None = None
-
-
 def parsed_json(text: str) -> Any:
     """The value; raises msgspec.DecodeError where there is none, RecursionError beyond MAX_JSON_DEPTH.
 
@@ -69,6 +36,26 @@ def parsed_json(text: str) -> Any:
     if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _depth(value) > MAX_JSON_DEPTH:
         raise RecursionError(f"nested more than {MAX_JSON_DEPTH} deep")
     return value
+
+
+def strict_json(text: str) -> Any:
+    """The value of a record's text; what JSON leaves open is refused: raises Rejected with the reason."""
+    try:
+        value = parsed_json(text)
+    except RecursionError as error:
+        raise Rejected("too_deep", "the JSON is nested too deeply") from error
+    except msgspec.DecodeError as error:
+        raise Rejected("invalid_json", str(error)) from error
+    json.loads(text, object_pairs_hook=_unique)  # msgspec would take the last of equal keys
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    """Readers differ in which of two values they take, so neither is taken."""
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise Rejected("duplicate_key", f"an object has the key {repeated!r} more than once")
 
 
 def _depth(value: Any) -> int:
@@ -84,7 +71,7 @@ def canonical_json(value: Any) -> str:
     return msgspec.json.encode(value, order="deterministic").decode()
 
 
-def record_id(rows: list[dict[str, Any]], tools: str | None) -> str:
-    """The content hash of a conversation: equal content has equal ids, whatever source it came from."""
-    content = msgspec.json.encode([rows, tools], order="deterministic")
-    return hashlib.sha256(content).hexdigest()[:RECORD_ID_HEX_DIGITS]
+def content_id(content: Any) -> str:
+    """The hash that names a record: equal content has equal ids, whatever source it came from."""
+    encoded = msgspec.json.encode(content, order="deterministic")
+    return hashlib.sha256(encoded).hexdigest()[:RECORD_ID_HEX_DIGITS]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SFT_PAIRS_UNIT = "sft_pairs"
-DATA_UNITS = (SFT_PAIRS_UNIT, "preference_triples", "rl_prompts", "rl_rollouts")
+SFT_UNIT, PREFERENCE_UNIT = "sft_pairs", "preference_triples"
+PROMPT_UNIT, ROLLOUT_UNIT = "rl_prompts", "rl_rollouts"
+DATA_UNITS = (SFT_UNIT, PREFERENCE_UNIT, PROMPT_UNIT, ROLLOUT_UNIT)
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class TableSchema:
 
     def table(self, rows: Iterable[dict[str, object]]) -> pa.Table:
         return pa.Table.from_pylist(list(rows), schema=self.arrow)
+
+
+def _list_of(type_: pa.DataType) -> pa.ListType:
+    """Of elements that are never null."""
+    return pa.list_(pa.field("element", type_, nullable=False))
 
 
 MESSAGE = pa.struct(
@@ -78,28 +84,146 @@ BRONZE = TableSchema(
         Column("byte_offset", pa.int64(), "Offset of the record's first byte in the decompressed export."),
         RAW,
         RAW_BYTES,
-        Column("defect", pa.string(), "Why these bytes can't be read as a record, if so.", nullable=True),
+        Column(
+            "defect",
+            pa.string(),
+            "Why these bytes are no record, if so: reason code and detail.",
+            nullable=True,
+        ),
     ),
 )
 
+MESSAGES = _list_of(MESSAGE)
+RECORD_ID = Column("record_id", pa.string(), "Content hash of the record: 32 hex digits.")
+PROVENANCE = (SOURCE, LANDING_DATE, EXPORT, RECORD_NUMBER, LINE)
+SOURCE_ID = Column("source_id", pa.string(), "The record's own id in its source.", nullable=True)
+TOOLS = Column(
+    "tools", pa.string(), "Tool definitions offered to the assistant, as JSON text.", nullable=True
+)
+PROMPT_KEY = "Hash of the prompt's roles and texts; joins rollouts to the prompts that they answer."
+
 SFT_PAIRS = TableSchema(
-    SFT_PAIRS_UNIT,
+    SFT_UNIT,
     1,
     (
-        Column("record_id", pa.string(), "Content hash of the conversation: 32 hex digits."),
-        SOURCE,
-        LANDING_DATE,
-        EXPORT,
-        RECORD_NUMBER,
-        LINE,
-        Column("source_id", pa.string(), "The record's own id in its source.", nullable=True),
+        RECORD_ID,
+        *PROVENANCE,
+        SOURCE_ID,
         Column(
             "messages",
-            pa.list_(pa.field("element", MESSAGE, nullable=False)),
+            MESSAGES,
             "The conversation; tool_calls is JSON text; train says whether an assistant turn is learned.",
         ),
+        TOOLS,
+    ),
+)
+
+PREFERENCE_TRIPLES = TableSchema(
+    PREFERENCE_UNIT,
+    1,
+    (
+        RECORD_ID,
+        *PROVENANCE,
+        SOURCE_ID,
+        Column("kind", pa.string(), "pair; or desirable, undesirable: one answer with a label (KTO)."),
+        Column("prompt", MESSAGES, "The turns before the answers; nothing of it is learned."),
+        Column("chosen", MESSAGES, "The preferred answer's turns; null where undesirable.", nullable=True),
+        Column("rejected", MESSAGES, "The other answer's turns; null where desirable.", nullable=True),
+        TOOLS,
+        Column("chosen_score", pa.float64(), "The source's own score of chosen.", nullable=True),
+        Column("rejected_score", pa.float64(), "The source's own score of rejected.", nullable=True),
         Column(
-            "tools", pa.string(), "Tool definitions offered to the assistant, as JSON text.", nullable=True
+            "margin",
+            pa.float64(),
+            "By how much chosen is preferred: difference of scores or of shares of votes; 0 = a kept tie.",
+            nullable=True,
+        ),
+        Column("annotators", pa.int32(), "How many annotators judged the pair.", nullable=True),
+    ),
+)
+
+RL_PROMPTS = TableSchema(
+    PROMPT_UNIT,
+    1,
+    (
+        RECORD_ID,
+        *PROVENANCE,
+        SOURCE_ID,
+        Column("prompt_key", pa.string(), PROMPT_KEY),
+        Column("prompt", MESSAGES, "The turns to answer."),
+        TOOLS,
+        Column(
+            "ground_truth", pa.string(), "What the verifier compares with; JSON text if not a text.", True
+        ),
+        Column(
+            "verifier", pa.string(), "What rewards an answer: gsm8k, math, exact, or a name of yours.", True
+        ),
+        Column("data_source", pa.string(), "The data set that the prompt is from, as its source says.", True),
+        Column("ability", pa.string(), "What the prompt trains, as its source says.", True),
+        Column("extra_info", pa.string(), "Whatever else the source gives, as JSON text.", True),
+    ),
+)
+
+RL_ROLLOUTS = TableSchema(
+    ROLLOUT_UNIT,
+    1,
+    (
+        RECORD_ID,
+        *PROVENANCE,
+        SOURCE_ID,
+        Column("rollout_key", pa.string(), "Hash of run, step and sample: what makes a rollout one."),
+        Column("run", pa.string(), "The training run that drew the sample."),
+        Column("step", pa.int64(), "The trainer's step that the sample was drawn for."),
+        Column("sample", pa.int64(), "The sample's index within the step."),
+        Column("policy_version", pa.int64(), "Version of the policy; the step where the log has none."),
+        Column("rollout_group", pa.string(), "Samples of one prompt in one step share it.", True),
+        Column("prompt_key", pa.string(), PROMPT_KEY, True),
+        Column("prompt", MESSAGES, "The turns answered; null where the log has token ids only.", True),
+        Column("completion", pa.string(), "The answer's text; null where the log has token ids only.", True),
+        Column("token_ids", _list_of(pa.int32()), "Prompt and completion as the policy saw them.", True),
+        Column("loss_mask", _list_of(pa.uint8()), "1 where the policy wrote the token.", True),
+        Column("logprobs", pa.list_(pa.float32()), "Log-probabilities when drawn; 0 off the mask.", True),
+        Column(
+            "trainer_logprobs", pa.list_(pa.float32()), "The same, by the trainer before its update.", True
+        ),
+        Column("reward", pa.float64(), "The reward to use.", True),
+        Column("reward_origin", pa.string(), "Who gave it: verifier:<name>, or logged."),
+        Column("logged_reward", pa.float64(), "The reward in the log.", True),
+        Column("reward_parts", pa.string(), "Rewards by function, as JSON text.", True),
+        Column("advantage", pa.float64(), "The advantage in the log.", True),
+        Column("finish_reason", pa.string(), "Why the sample ended.", True),
+        Column("ground_truth", pa.string(), "What the verifier compares with.", True),
+        Column("verifier", pa.string(), "What rewards the answer.", True),
+        Column("data_source", pa.string(), "The environment or data set of the prompt.", True),
+    ),
+    row_group_rows=1024,
+)
+
+RL_CURRICULUM = TableSchema(
+    "rl_curriculum",
+    1,
+    (
+        *RL_PROMPTS.columns,
+        Column("attempts", pa.int64(), "Rollouts of the prompt up to the day before."),
+        Column("solved", pa.int64(), "How many of them reached the reward of a solution."),
+        Column("pass_rate", pa.float64(), "solved / attempts; null where nothing was attempted.", True),
+    ),
+)
+
+EVAL_ITEMS = TableSchema(
+    "eval_items",
+    1,
+    (
+        RECORD_ID,
+        *PROVENANCE,
+        FILE,
+        Column("item", pa.int64(), "Position among the items of one record, from 1."),
+        Column(
+            "texts",
+            _list_of(
+                pa.struct([pa.field("field", pa.string(), False), pa.field("text", pa.string(), False)])
+            ),
+            "The item's texts by field, in the order of the configuration.",
         ),
     ),
 )
@@ -108,14 +232,10 @@ REJECTS = TableSchema(
     "rejects",
     1,
     (
-        Column("stage", pa.string(), "The stage that rejected: extract, conform, dedup or package."),
+        Column("stage", pa.string(), "The stage that rejected: extract, conform, dedup, policy or package."),
         Column("reason", pa.string(), "Reason code."),
         Column("detail", pa.string(), "What exactly was found."),
-        SOURCE,
-        LANDING_DATE,
-        EXPORT,
-        RECORD_NUMBER,
-        LINE,
+        *PROVENANCE,
         Column("record_id", pa.string(), "Content hash, where the record got that far.", nullable=True),
         Column("twin_record_id", pa.string(), "The surviving record that this one repeats.", nullable=True),
         Column("twin_source", pa.string(), "The survivor's source.", nullable=True),
@@ -132,27 +252,27 @@ GOLD_SFT = TableSchema(
     (
         Column(
             "input_ids",
-            pa.list_(pa.field("element", pa.int32(), nullable=False)),
+            _list_of(pa.int32()),
             "Token ids of the bin's documents, one after the other.",
         ),
         Column(
             "labels",
-            pa.list_(pa.field("element", pa.int32(), nullable=False)),
+            _list_of(pa.int32()),
             "input_ids where the assistant speaks, else -100.",
         ),
         Column(
             "seq_lengths",
-            pa.list_(pa.field("element", pa.int32(), nullable=False)),
+            _list_of(pa.int32()),
             "Length in tokens of each document in the bin.",
         ),
         Column(
             "record_ids",
-            pa.list_(pa.field("element", pa.string(), nullable=False)),
+            _list_of(pa.string()),
             "Record id of each document, in the order of seq_lengths.",
         ),
     ),
     row_group_rows=1024,
 )
 
-UNIT_SCHEMAS = {SFT_PAIRS_UNIT: SFT_PAIRS}
-GOLD_SCHEMAS = {SFT_PAIRS_UNIT: GOLD_SFT}
+UNIT_SCHEMAS = {schema.name: schema for schema in (SFT_PAIRS, PREFERENCE_TRIPLES, RL_PROMPTS, RL_ROLLOUTS)}
+GOLD_SCHEMAS = {SFT_UNIT: GOLD_SFT}

@@ -35,6 +35,15 @@ class Stage(Protocol):
     @property
     def code_version(self) -> str: ...
 
+    @property
+    def config_version(self) -> str:
+        """Changes whenever the configuration might."""
+        ...
+
+    def due(self, store: PartitionStore) -> set[str]:
+        """The partitions that the inputs ask for: theirs, unless it fills a later one."""
+        ...
+
     def build(self, store: PartitionStore, key: str) -> Build | Append: ...
 
 

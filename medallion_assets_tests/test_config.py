@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from medallion_assets.config import PipelineConfig, RecipeConfig, SourceConfig, TokenizerConfig
 from medallion_assets.config_file import ConfigError, check, load_config
+from medallion_assets.conform.format import format_names
 
 GOOD = """\
 start_date: "2024-09-01"
@@ -28,13 +29,13 @@ recipes:
 COMPONENT = "type: medallion_assets.MedallionPipeline\n\nattributes:\n" + "".join(
     f"  {line}\n" for line in GOOD.splitlines()
 )
-FORMATS = "allowed: alpaca, messages, sharegpt"
+FORMATS = f"allowed: {', '.join(format_names())}"
+UNITS = "allowed: preference_triples, rl_prompts, rl_rollouts, sft_pairs"
 SLUG = "expected a slug: lower-case letters, digits and '_', beginning with a letter, at most 60"
 OWNER = "expected 'team:<name>' or an e-mail address"
-NO_EVAL_SETS = "eval_sets: eval sets are not available in this version; leave the list empty"
-SOURCE_KEYS = "allowed: format, landing, name, owner, unit"
+SOURCE_KEYS = f"allowed: {', '.join(sorted(SourceConfig.model_fields))}"
 RECIPE_KEYS = "allowed: max_length, name, packing, tokenizer, unit"
-TOP_KEYS = "allowed: eval_sets, recipes, sources, start_date"
+TOP_KEYS = "allowed: eval_sets, recipes, rollouts, sources, start_date"
 CONFIG = PipelineConfig(
     start_date=date(2024, 9, 1),
     sources=[SourceConfig(name="first", unit="sft_pairs", format="alpaca", owner="team:data")],
@@ -115,8 +116,11 @@ def test_lines_are_counted_from_the_top_of_a_file_of_several_documents(file: Pat
         ),
         ("    format: alpaca\n", "", "F:3: sources[0].format: this key is missing"),
         ("start_date:", "# start_date:", "F: start_date: this key is missing"),
-        ("recipes:", "eval_sets: [gsm8k]\nrecipes:", f"F:7: {NO_EVAL_SETS}"),
-        ("recipes:", "eval_sets: [{name: a, fields: [b]}]\nrecipes:", f"F:7: {NO_EVAL_SETS}"),
+        (
+            "recipes:",
+            "eval_sets: [gsm8k]\nrecipes:",
+            "F:7: eval_sets[0]: got 'gsm8k', expected a mapping with the keys columns, fields, name",
+        ),
     ],
 )
 def test_each_mistake_is_told_with_its_place(old: str, new: str, expected: str, file: Path) -> None:
@@ -154,8 +158,8 @@ def test_each_mistake_of_a_recipe_is_told(line: str, expected: str, file: Path) 
 @pytest.mark.parametrize(
     ("unit", "expected"),
     [
-        ("sft_pair", "'sft_pair' is no data unit; allowed: sft_pairs; did you mean 'sft_pairs'?"),
-        ("rl_prompts", "the data unit 'rl_prompts' is not available in this version; allowed: sft_pairs"),
+        ("sft_pair", f"'sft_pair' is no data unit; {UNITS}; did you mean 'sft_pairs'?"),
+        ("rl_prompts", "recipes for rl_prompts don't exist in this version; allowed: sft_pairs"),
     ],
 )
 def test_a_unit_that_is_not_there_is_told(unit: str, expected: str, file: Path) -> None:
@@ -300,3 +304,67 @@ def test_attributes_without_a_file_are_told_by_key_alone() -> None:
 
 def test_a_configuration_survives_the_way_through_its_own_dump() -> None:
     assert check(CONFIG.model_dump(mode="json")) == CONFIG
+
+
+def source(**keys: Any) -> dict[str, Any]:
+    return {"name": "feed", "unit": "sft_pairs", "format": "alpaca", **keys}
+
+
+def problems_of(**attributes: Any) -> list[str]:
+    """Each problem as place: message."""
+    with pytest.raises(ConfigError) as caught:
+        check({"start_date": "2024-09-01", **attributes})
+    return [line.strip() for line in str(caught.value).splitlines()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (
+            {"ties": "keep"},
+            "sources[0].ties: format 'alpaca' does not look at 'ties'; it looks at: none",
+        ),
+        (
+            {"format": "hh_rlhf"},
+            "sources[0].format: format 'hh_rlhf' feeds preference_triples, "
+            "but the source's unit is sft_pairs",
+        ),
+        (
+            {"name": "eval_mine"},
+            "sources[0].name: 'eval_mine' is a name of our own (eval_*, rollout_preferences, rollout_sft); "
+            "choose another",
+        ),
+        (
+            {"redact": {"mask": ["emails"]}},
+            "sources[0].redact.mask[0]: got 'emails'; allowed: card, email, ip, national_id, phone; "
+            "did you mean 'email'?",
+        ),
+    ],
+)
+def test_what_a_source_asks_of_a_format_that_does_not_do_it_is_told(
+    keys: dict[str, Any], expected: str
+) -> None:
+    assert problems_of(sources=[source(**keys)]) == [expected]
+
+
+def test_rollout_rules_need_rollouts() -> None:
+    found = problems_of(sources=[source()], rollouts={"pass_rates": {}, "max_policy_lag": 3})
+    assert found == [
+        "rollouts.max_policy_lag: no source feeds rl_rollouts",
+        "rollouts.pass_rates: no source feeds rl_rollouts",
+        "rollouts.pass_rates: no source feeds rl_prompts, which pass rates are joined to",
+    ]
+
+
+def test_one_path_is_as_good_as_a_list_of_one() -> None:
+    [one, other] = [
+        SourceConfig(name="m", unit="rl_prompts", format="mapping", fields={"prompt": paths, "answer": "a"})
+        for paths in ("p", ["p"])
+    ]
+    assert one == other
+    assert one.options.fields == {"prompt": ("p",), "answer": ("a",)}
+
+
+def test_votes_may_be_bare_yaml_numbers() -> None:
+    votes = SourceConfig(**source(votes={1: "first", 2.5: "second", False: "tie"})).votes
+    assert votes == {"1": "first", "2.5": "second", "false": "tie"}

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from medallion_assets.config_file import check
-from medallion_assets.conform.conform import format_names
+from medallion_assets.conform.format import format_names
 from medallion_assets.roots import Roots, project_folder
 
 README = (project_folder() / "README.md").read_text()

@@ -1,4 +1,4 @@
-"""Bronze assets, one per source."""
+"""Bronze assets, one per source and one per evaluation set."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ import dagster as dg
 
 from medallion_assets.assets.stage_asset import Shell, stage_asset
 from medallion_assets.extract.inventory import Inventory
+from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.schemas import BRONZE
-from medallion_assets.stages import SourceStages
 from medallion_assets.storage.io_manager import PartitionBuilds
 from medallion_assets.storage.store import PartitionStore
 
+AS_LANDED = "Exactly as landed: one row per record with its provenance, raw bytes kept."
+REDACTED = "Redacted before anything was stored: one row per record with its provenance, no raw bytes kept."
+
 
 def bronze_asset(
-    source: SourceStages, partitions: dg.PartitionsDefinition[str], store: PartitionStore
+    stage: BronzeStage,
+    *,
+    about: str,
+    owner: str | None,
+    partitions: dg.PartitionsDefinition[str],
+    store: PartitionStore,
 ) -> dg.AssetsDefinition:
-    stage = source.bronze
+    """`about` says what lands, for the description."""
 
     def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
         inventory = stage.inventory(store, wait=True)
@@ -26,12 +34,9 @@ def bronze_asset(
         key=dg.AssetKey(stage.asset_path),
         schema=BRONZE,
         code_version=stage.code_version,
-        description=(
-            f"Exports of **{source.config.name}** ({source.config.format}) exactly as they landed: "
-            "one row per record with its provenance, raw bytes kept. Append-only and immutable."
-        ),
+        description=f"{about} {REDACTED if stage.redaction else AS_LANDED} Append-only and immutable.",
         kinds=frozenset({"bronze", "parquet"}),
-        owners=[source.config.owner] if source.config.owner else [],
+        owners=[owner] if owner else [],
         metadata={"landing_folder": dg.MetadataValue.path(str(stage.landing))},
     )
     return stage_asset(shell, partitions, plan)

@@ -1,53 +1,100 @@
-"""Silver assets: a conformed table per source, and one table per data unit."""
+"""Silver assets: a conformed table per source, one table per data unit, and what rollouts lead to."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence, Set
 
 import dagster as dg
 
 from medallion_assets.assets.stage_asset import Shell, settling_plan, stage_asset
+from medallion_assets.conform.evals import EvalStage
+from medallion_assets.curate.curriculum import CurriculumStage
+from medallion_assets.curate.derived import DerivedStage
 from medallion_assets.curate.stage import UnitStage
-from medallion_assets.schemas import UNIT_SCHEMAS
+from medallion_assets.stage import Stage
 from medallion_assets.stages import SourceStages
-from medallion_assets.storage.store import PartitionStore
+from medallion_assets.storage.store import PartitionStore, Table
 
 # A unit's day depends on every day up to it. The offset reaches past any start date and is clipped there.
 ALL_DAYS_SO_FAR = dg.TimeWindowPartitionMapping(start_offset=-100_000, end_offset=0)
+ALL_DAYS_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-100_000, end_offset=-1)
+DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
 
 def conformed_asset(
     source: SourceStages, partitions: dg.PartitionsDefinition[str], store: PartitionStore
 ) -> dg.AssetsDefinition:
     config = source.config
-    shell = Shell(
-        key=dg.AssetKey(source.conformed.asset_path),
-        schema=UNIT_SCHEMAS[config.unit],
-        code_version=f"{source.conformed.code_version}-{source.conformed.config_version}",
-        description=(
-            f"Records of **{config.name}** in the schema of {config.unit}: "
-            "parsed, cleaned and past the structural gates."
-        ),
-        kinds=frozenset({"silver", "parquet"}),
-        deps=[dg.AssetDep(dg.AssetKey(source.bronze.asset_path))],
-        owners=[config.owner] if config.owner else [],
+    description = (
+        f"Records of **{config.name}** ({config.format}) in the schema of {config.unit}: "
+        "parsed, cleaned and past the structural gates."
     )
-    return stage_asset(shell, partitions, settling_plan(source.conformed, store))
+    owners = [config.owner] if config.owner else []
+    deps = [_dep(source.conformed.bronze)]
+    return _asset(source.conformed, description, deps, partitions, store, owners=owners)
+
+
+def eval_asset(
+    items: EvalStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
+) -> dg.AssetsDefinition:
+    description = (
+        f"The evaluation set **{items.bronze.name}** as of each day: the texts of its items, from the newest "
+        f"delivery of each file ({', '.join(items.fields)})."
+    )
+    return _asset(items, description, [_dep(items.bronze, ALL_DAYS_SO_FAR)], partitions, store)
 
 
 def unit_asset(
     unit: UnitStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
 ) -> dg.AssetsDefinition:
-    shell = Shell(
-        key=dg.AssetKey(unit.asset_path),
-        schema=UNIT_SCHEMAS[unit.unit],
-        code_version=f"{unit.code_version}-{unit.config_version}",
-        description=(
-            f"All sources of **{unit.unit}**, each content once: of equal records the earliest survives, "
-            "by landing date, source and record id, whatever the order of processing."
-        ),
-        kinds=frozenset({"silver", "duckdb", "parquet"}),
-        deps=[
-            dg.AssetDep(dg.AssetKey(["silver", table.name]), partition_mapping=ALL_DAYS_SO_FAR)
-            for _, table in unit.conformed
-        ],
+    description = (
+        f"All sources of **{unit.unit}**, each record once: of equal records the earliest survives, "
+        "by landing date, source and place, whatever the order of processing."
     )
-    return stage_asset(shell, partitions, settling_plan(unit, store))
+    deps = [_dep(table, ALL_DAYS_SO_FAR) for _, table in unit.conformed]
+    return _asset(unit, description, deps, partitions, store, kinds={"duckdb"})
+
+
+def derived_asset(
+    stage: DerivedStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
+) -> dg.AssetsDefinition:
+    description = f"Records of {stage.unit} made of the rollouts that landed the day before."
+    deps = [_dep(stage.rollouts, DAY_BEFORE)]
+    return _asset(stage, description, deps, partitions, store, kinds={"duckdb"})
+
+
+def curriculum_asset(
+    stage: CurriculumStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
+) -> dg.AssetsDefinition:
+    description = (
+        "All RL prompts as of each day, with how often rollouts up to the day before solved them; "
+        "prompts that teach nothing are left out."
+    )
+    deps = [_dep(stage.prompts, ALL_DAYS_SO_FAR), _dep(stage.rollouts, ALL_DAYS_BEFORE)]
+    return _asset(stage, description, deps, partitions, store, kinds={"duckdb"})
+
+
+def _dep(table: Table, mapping: dg.PartitionMapping | None = None) -> dg.AssetDep:
+    return dg.AssetDep(dg.AssetKey([table.layer, table.name]), partition_mapping=mapping)
+
+
+def _asset(
+    stage: Stage,
+    description: str,
+    deps: Sequence[dg.AssetDep],
+    partitions: dg.PartitionsDefinition[str],
+    store: PartitionStore,
+    *,
+    owners: Sequence[str] = (),
+    kinds: Set[str] = frozenset(),
+) -> dg.AssetsDefinition:
+    shell = Shell(
+        key=dg.AssetKey(stage.asset_path),
+        schema=stage.table.schema,
+        code_version=f"{stage.code_version}-{stage.config_version}",
+        description=description,
+        kinds=frozenset({"silver", "parquet", *kinds}),
+        deps=deps,
+        owners=owners,
+    )
+    return stage_asset(shell, partitions, settling_plan(stage, store))

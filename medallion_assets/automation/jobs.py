@@ -20,14 +20,14 @@ SWEEP_CRON = "0 4 * * *"
 
 
 def ingest_jobs(stages: PipelineStages) -> dict[str, UnresolvedAssetJobDefinition]:
-    """By source name, the job that takes its exports from the landing folder through to gold."""
+    """By feed, the job that takes its exports from the landing folder through to gold."""
     return {
-        source.config.name: dg.define_asset_job(
-            f"ingest_{source.config.name}",
-            selection=[dg.AssetKey(list(stage.asset_path)) for stage in stages.fed_by(source)],
-            description=f"Takes new exports of {source.config.name} from the landing folder through to gold.",
+        bronze.source: dg.define_asset_job(
+            f"ingest_{bronze.source}",
+            selection=[dg.AssetKey(list(stage.asset_path)) for stage in stages.fed_by(bronze)],
+            description=f"Takes new exports of {bronze.source} from the landing folder as far as they go.",
         )
-        for source in stages.sources
+        for bronze in stages.bronze()
     }
 
 

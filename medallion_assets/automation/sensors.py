@@ -1,4 +1,4 @@
-"""One sensor per source: it compares the landing folder with bronze and starts what is missing.
+"""One sensor per feed: it compares the landing folder with bronze and starts what is missing.
 
 Belongs here: gathering, calling the decision, reporting. Does not: the decision (batches.py).
 """
@@ -14,7 +14,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from medallion_assets.automation.batches import MAX_ATTEMPTS, Batch, Decision, Outcome, PastRun, decide
 from medallion_assets.automation.jobs import is_partition, run_request
 from medallion_assets.extract.inventory import Inventory
-from medallion_assets.stages import SourceStages
+from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.storage.store import PartitionStore
 
 INTERVAL_SECONDS = 10
@@ -25,23 +25,23 @@ RUNS_LOOKED_AT = 500
 
 
 def landing_sensor(
-    source: SourceStages,
+    bronze: BronzeStage,
     job: UnresolvedAssetJobDefinition,
     days: dg.PartitionsDefinition[str],
     store: PartitionStore,
 ) -> dg.SensorDefinition:
-    name = source.config.name
+    name = bronze.source
 
     @dg.sensor(
         name=f"{name}_landing",
         job=job,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Starts a micro-batch when a complete export lies in {source.bronze.landing}.",
+        description=f"Starts a micro-batch when a complete export lies in {bronze.landing}.",
     )
     def landing(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        inventory = source.bronze.inventory(store)
-        missing = source.bronze.missing(store, inventory)
+        inventory = bronze.inventory(store)
+        missing = bronze.missing(store, inventory)
         outside = sorted(day for day in missing if not is_partition(days, day))
         if outside:
             context.log.error(_outside_message(name, outside))

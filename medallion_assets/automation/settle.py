@@ -14,12 +14,7 @@ from medallion_assets.storage.store import PartitionStore
 
 def outdated_days(stages: PipelineStages, store: PartitionStore) -> set[date]:
     """Dates with an export that bronze lacks, or with a partition whose inputs or rules have changed."""
-    days = {
-        day
-        for source in stages.sources
-        for day in source.bronze.missing(store, source.bronze.inventory(store))
-    }
+    days = {day for bronze in stages.bronze() for day in bronze.missing(store, bronze.inventory(store))}
     for stage in stages.all():
-        keys = {key for table in stage.inputs for key in store.keys(table)}
-        days |= {date.fromisoformat(key) for key in keys if is_outdated(stage, store, key)}
+        days |= {date.fromisoformat(key) for key in stage.due(store) if is_outdated(stage, store, key)}
     return days

@@ -1,4 +1,4 @@
-"""Bronze rows to conformed rows and rejects: parse, conform, clean, gate, name.
+"""Bronze rows to conformed rows and rejects: parse, conform, clean, gate, verify, name.
 
 Belongs here: the row loop and the two tables it makes. Does not: any source's shape (formats/) or where
 the tables go (stage.py).
@@ -6,47 +6,25 @@ the tables go (stage.py).
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 
-from medallion_assets.conform import formats
+from medallion_assets.conform.delivery import Delivery, Options
+from medallion_assets.conform.format import Format
 from medallion_assets.curate.clean import clean_text
-from medallion_assets.curate.gates import SFT_GATES, first_reject
-from medallion_assets.records import Conversation, Rejected, parsed_json, record_id
-from medallion_assets.schemas import REJECTS, SFT_PAIRS
+from medallion_assets.curate.gates import GATES, first_reject
+from medallion_assets.curate.reward import verify_reward
+from medallion_assets.records import Rejected, strict_json
+from medallion_assets.schemas import REJECTS, UNIT_SCHEMAS
+from medallion_assets.units import Rollout
 
 PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line")
 
 
-@dataclass(frozen=True)
-class Format:
-    """A source format: the unit that it feeds and the function that reads one parsed record."""
-
-    name: str
-    unit: str
-    conform: Callable[[Any], Conversation]
-
-
-@cache
-def format_names() -> tuple[str, ...]:
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(formats.__path__)))
-
-
-@cache
-def load_format(name: str) -> Format:
-    module = importlib.import_module(f"{formats.__name__}.{name}")
-    return Format(name, module.UNIT, module.conform)
-
-
 def conform_batches(
-    batches: Iterator[pa.RecordBatch], format_: Format
+    batches: Iterator[pa.RecordBatch], format_: Format, *, unit: str, options: Options
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
     """For each batch of bronze rows, the conformed rows and the rejects: every row is in one of the two."""
     for batch in batches:
@@ -55,46 +33,36 @@ def conform_batches(
         for bronze in batch.to_pylist():
             provenance = {name: bronze[name] for name in PROVENANCE}
             try:
-                rows.append(_conformed(bronze, format_) | provenance)
+                rows.append(_conformed(bronze, format_, unit, options) | provenance)
             except Rejected as reject:
-                rejects.append(_reject(bronze, reject) | provenance)
-        yield SFT_PAIRS.table(rows), REJECTS.table(rejects)
+                rejects.append(reject_row(bronze, reject) | provenance)
+        yield UNIT_SCHEMAS[unit].table(rows), REJECTS.table(rejects)
 
 
-def _conformed(bronze: dict[str, Any], format_: Format) -> dict[str, Any]:
-    conversation = format_.conform(_parsed(bronze))
-    for message in conversation.messages:
-        message.content = clean_text(message.content)
-        if message.reasoning_content is not None:
-            message.reasoning_content = clean_text(message.reasoning_content)
-    if reject := first_reject(conversation, SFT_GATES):
+def _conformed(bronze: dict[str, Any], format_: Format, unit: str, options: Options) -> dict[str, Any]:
+    delivery = Delivery(bronze["source"], bronze["file"], bronze["record_number"], options)
+    record = format_.conform(parsed(bronze), delivery)
+    record.clean(clean_text)
+    if reject := first_reject(record, GATES[unit]):
         raise reject
-    messages = [message.as_row() for message in conversation.messages]
-    return {
-        "record_id": record_id(messages, conversation.tools),
-        "source_id": conversation.source_id,
-        "messages": messages,
-        "tools": conversation.tools,
-    }
+    if isinstance(record, Rollout):
+        verify_reward(record)
+    return record.as_row()
 
 
-def _parsed(bronze: dict[str, Any]) -> Any:
+def parsed(bronze: dict[str, Any]) -> Any:
+    """The row's value; raises Rejected for a defect of the row, of its encoding, or of its JSON."""
     if bronze["defect"] is not None:
-        raise Rejected("unreadable_container", bronze["defect"])
+        reason, _, detail = bronze["defect"].partition(": ")
+        raise Rejected(reason, detail)
     if bronze["raw"] is None:
         raise Rejected("invalid_utf8", "the record's bytes are not UTF-8")
-    try:
-        return parsed_json(bronze["raw"])
-    except RecursionError as error:
-        raise Rejected("too_deep", "the JSON is nested too deeply") from error
-    except msgspec.DecodeError as error:
-        raise Rejected("invalid_json", str(error)) from error
+    return strict_json(bronze["raw"])
 
 
-def _reject(bronze: dict[str, Any], reject: Rejected) -> dict[str, Any]:
-    stage = "extract" if bronze["defect"] is not None else "conform"
+def reject_row(bronze: dict[str, Any], reject: Rejected) -> dict[str, Any]:
     return {
-        "stage": stage,
+        "stage": "extract" if bronze["defect"] is not None else "conform",
         "reason": reject.reason,
         "detail": reject.detail,
         "raw": bronze["raw"],

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from medallion_assets.records import Rejected
+from medallion_assets.records import Rejected, canonical_json
+
+ABSENT = object()
 
 ROLES = {
     "system": "system",
@@ -60,6 +62,47 @@ def optional_text(record: dict[str, Any], *keys: str) -> str | None:
     """Like text(), but absent and null are None."""
     present = [key for key in keys if record.get(key) is not None]
     return text(record, present[0]) if present else None
+
+
+def at(record: Any, path: str) -> Any:
+    """The value at a dotted path, or ABSENT. A key that holds the dots itself goes first; digits index a list."""
+    if isinstance(record, dict) and path in record:
+        return record[path]
+    head, dot, rest = path.partition(".")
+    if isinstance(record, list) and head.isdecimal() and int(head) < len(record):
+        inner = record[int(head)]
+    elif dot and isinstance(record, dict) and head in record:
+        inner = record[head]
+    else:
+        return ABSENT
+    return at(inner, rest) if dot else inner
+
+
+def json_or_text(value: Any) -> str | None:
+    """A value of any shape as one text: a string as it is, null as None, the rest as JSON."""
+    return value if value is None or isinstance(value, str) else canonical_json(value)
+
+
+def number(value: Any, what: str) -> float | None:
+    """A JSON number, boolean or number in text; null is None."""
+    if value is None:
+        return None
+    try:
+        return float(value) if isinstance(value, int | float | str) else _not_a_number(value, what)
+    except ValueError:
+        return _not_a_number(value, what)
+
+
+def integer(value: Any, what: str) -> int:
+    """A whole number, as JSON number or text."""
+    found = number(value, what)
+    if found is None or isinstance(value, bool) or not found.is_integer():
+        raise Rejected("wrong_type", f"{what} is {value!r}, expected a whole number")
+    return int(value) if isinstance(value, int) else int(found)
+
+
+def _not_a_number(value: Any, what: str) -> float:
+    raise Rejected("wrong_type", f"{what} is {value!r}, expected a number")
 
 
 def own_id(record: dict[str, Any]) -> str | None:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
-from medallion_assets.conform.conform import conform_batches, load_format
-from medallion_assets.schemas import UNIT_SCHEMAS
+from medallion_assets.conform.conform import conform_batches
+from medallion_assets.conform.delivery import Options
+from medallion_assets.conform.format import load_format
+from medallion_assets.schemas import ROLLOUT_UNIT, UNIT_SCHEMAS
 from medallion_assets.stage import code_digest
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
 CODE = (
     "medallion_assets.conform",
-    "medallion_assets.conform.formats",
     "medallion_assets.curate.clean",
     "medallion_assets.curate.gates",
     "medallion_assets.records",
     "medallion_assets.schemas",
+    "medallion_assets.units",
 )
+VERIFICATION = (
+    "medallion_assets.curate.equivalence",
+    "medallion_assets.curate.reward",
+    "medallion_assets.curate.verify",
+)
+LIBRARIES = ("msgspec", "pyarrow")
+VERIFICATION_LIBRARIES = ("latex2sympy2-extended", "math-verify", "sympy")
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,7 @@ class ConformStage:
     bronze: Table
     unit: str
     format: str
+    options: Options = field(default_factory=Options)
 
     @property
     def asset_path(self) -> tuple[str, str]:
@@ -42,11 +52,18 @@ class ConformStage:
 
     @property
     def code_version(self) -> str:
-        return code_digest(CODE, ("msgspec", "pyarrow"))
+        """Of this format and of what all formats share: another format is no reason to rebuild."""
+        code = (*CODE, f"medallion_assets.conform.formats.{self.format}")
+        if self.unit == ROLLOUT_UNIT:
+            return code_digest((*code, *VERIFICATION), (*LIBRARIES, *VERIFICATION_LIBRARIES))
+        return code_digest(code, LIBRARIES)
 
     @property
     def config_version(self) -> str:
-        return digest_of([self.unit, self.format])[:16]
+        return digest_of([self.unit, self.format, asdict(self.options)])[:16]
+
+    def due(self, store: PartitionStore) -> set[str]:
+        return set(store.keys(self.bronze))
 
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:
@@ -55,7 +72,9 @@ class ConformStage:
             return Digests(inputs=inputs, code=self.code_version, config=self.config_version)
 
         def write(writer: PartitionWriter) -> None:
-            for rows, rejects in conform_batches(store.batches(self.bronze, key), load_format(self.format)):
+            format_ = load_format(self.format)
+            batches = store.batches(self.bronze, key)
+            for rows, rejects in conform_batches(batches, format_, unit=self.unit, options=self.options):
                 writer.rows(rows)
                 writer.rejects(rejects)
 

@@ -1,7 +1,8 @@
 """Exact duplicates under the survivor rule, in DuckDB on keys alone.
 
-The unit's records have one total order: landing date, source rank, record id, then export and record
-number. The first of equal records survives, whenever and wherever it is computed.
+What makes records equal is their unit's key: the record id, or what names a rollout. They have one total order:
+landing date, source rank, export and record number. The first survives, whenever and wherever it is computed;
+of a rollout log's step that was written twice, so, all of one writing.
 Does not belong here: the rows' content, which the caller streams past the verdict (stage.py).
 """
 
@@ -29,38 +30,43 @@ class KeyFiles:
     today: Sequence[Path]
     earlier: Sequence[Path]
 
+    @property
+    def all_days(self) -> list[Path]:
+        return [*self.earlier, *self.today]
+
 
 @dataclass(frozen=True)
 class Twin:
-    """The survivor that a duplicate repeats; their record ids are equal."""
+    """The survivor that a duplicate repeats."""
 
+    record_id: str
     source: str
     landing_date: date
 
 
 def duplicates_of_today(
-    sources: Sequence[KeyFiles], *, scratch: Path
+    sources: Sequence[KeyFiles], *, key: str, scratch: Path
 ) -> dict[str, dict[tuple[str, int], Twin]]:
     """Per source, the rows of today that do not survive, by (export, record number), each with its twin.
 
-    The order of `sources` is their rank.
+    The order of `sources` is their rank; `key` is the column whose equal values make duplicates.
     """
     with connect(scratch) as duck:
         for name in ("today", "earlier"):
             duck.execute(
-                f"CREATE TABLE {name} (record_id VARCHAR, source VARCHAR, rank INTEGER, landing_date DATE,"
+                f"CREATE TABLE {name} (key VARCHAR, record_id VARCHAR, source VARCHAR, rank INTEGER, landing_date DATE,"
                 " export_sha256 VARCHAR, record_number BIGINT)"
             )
         for rank, source in enumerate(sources):
-            _load(duck, "today", source.source, rank, source.today)
+            _load(duck, "today", source.source, rank, source.today, key=key)
         for rank, source in enumerate(sources):
-            _load(duck, "earlier", source.source, rank, source.earlier, where=REPEATED_TODAY)
+            _load(duck, "earlier", source.source, rank, source.earlier, key=key, where=REPEATED_TODAY)
         found = duck.sql(VERDICT).to_arrow_table()
     return _by_source(found)
 
 
 # Of history only what recurs is held, so memory follows the day, not the years.
-REPEATED_TODAY = "record_id IN (SELECT record_id FROM today)"
+REPEATED_TODAY = "key IN (SELECT key FROM today)"
 # A total ORDER BY in every window: nothing here may depend on threads or file order.
 VERDICT = """
 WITH contenders AS (
@@ -68,15 +74,16 @@ WITH contenders AS (
 ),
 ranked AS (
     SELECT is_today, source, export_sha256, record_number,
+        first_value(record_id) OVER survivor_order AS twin_record_id,
         first_value(source) OVER survivor_order AS twin_source,
         first_value(landing_date) OVER survivor_order AS twin_landing_date,
         row_number() OVER survivor_order AS place
     FROM contenders
     WINDOW survivor_order AS (
-        PARTITION BY record_id ORDER BY landing_date, rank, export_sha256, record_number
+        PARTITION BY key ORDER BY landing_date, rank, export_sha256, record_number
     )
 )
-SELECT source, export_sha256, record_number, twin_source, twin_landing_date
+SELECT source, export_sha256, record_number, twin_record_id, twin_source, twin_landing_date
 FROM ranked WHERE is_today AND place > 1
 ORDER BY source, export_sha256, record_number
 """
@@ -88,12 +95,14 @@ def _load(
     source: str,
     rank: int,
     paths: Sequence[Path],
+    *,
+    key: str,
     where: str = "true",
 ) -> None:
     if paths:
         duck.execute(
-            f"INSERT INTO {name} SELECT record_id, $source, $rank, landing_date, export_sha256, record_number"
-            f" FROM read_parquet($paths) WHERE {where}",
+            f"INSERT INTO {name} SELECT {key} AS key, record_id, $source, $rank, landing_date, export_sha256,"
+            f" record_number FROM read_parquet($paths) WHERE {where}",
             {"source": source, "rank": rank, "paths": [str(path) for path in paths]},
         )
 
@@ -102,6 +111,6 @@ def _by_source(found: pa.Table) -> dict[str, dict[tuple[str, int], Twin]]:
     verdict: dict[str, dict[tuple[str, int], Twin]] = {}
     for row in found.to_pylist():
         place = (row["export_sha256"], row["record_number"])
-        twin = Twin(row["twin_source"], row["twin_landing_date"])
+        twin = Twin(row["twin_record_id"], row["twin_source"], row["twin_landing_date"])
         verdict.setdefault(row["source"], {})[place] = twin
     return verdict

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from medallion_assets.curate.dedup import KeyFiles, Twin, duplicates_of_today
-from medallion_assets.schemas import REJECTS, UNIT_SCHEMAS
+from medallion_assets.curate.policy import newest_versions, split_stale
+from medallion_assets.schemas import REJECTS, ROLLOUT_UNIT, UNIT_SCHEMAS
 from medallion_assets.stage import code_digest
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.parts import read_batches
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
-CODE = ("medallion_assets.curate.dedup", "medallion_assets.curate.stage", "medallion_assets.schemas")
-
-
+CODE = (
+    "medallion_assets.curate.dedup",
+    "medallion_assets.curate.policy",
+    "medallion_assets.curate.stage",
+    "medallion_assets.schemas",
+)
+# What makes two records of a unit the same.
+KEYS = {ROLLOUT_UNIT: "rollout_key"}
 PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line", "record_id")
 
 
 @dataclass(frozen=True)
 class UnitStage:
-    """Makes silver/<unit> from (source, conformed table) pairs; their order is the sources' rank."""
+    """Makes silver/<unit> from (source, conformed table) pairs; their order is the sources' rank.
+
+    `max_policy_lag` bounds by how many versions a rollout may be behind the newest of its run so far.
+    """
 
     unit: str
     conformed: tuple[tuple[str, Table], ...]
+    max_policy_lag: int | None = None
 
     @property
     def asset_path(self) -> tuple[str, str]:
@@ -46,7 +57,10 @@ class UnitStage:
 
     @property
     def config_version(self) -> str:
-        return digest_of([source for source, _ in self.conformed])[:16]
+        return digest_of([[source for source, _ in self.conformed], self.max_policy_lag])[:16]
+
+    def due(self, store: PartitionStore) -> set[str]:
+        return {key for table in self.inputs for key in store.keys(table)}
 
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:
@@ -68,12 +82,22 @@ class UnitStage:
 
     def _write(self, store: PartitionStore, key: str, writer: PartitionWriter) -> None:
         sources = [_key_files(store, source, table, key) for source, table in self.conformed]
-        twins = duplicates_of_today(sources, scratch=store.root / ".scratch")
+        scratch = store.root / ".scratch"
+        twins = duplicates_of_today(sources, key=KEYS.get(self.unit, "record_id"), scratch=scratch)
+        newest = self._newest_versions(sources, scratch)
         for files in sources:
             for batch in read_batches(files.today):
                 survivors, duplicates = _split(batch, twins.get(files.source, {}))
-                writer.rows(survivors)
                 writer.rejects(duplicates)
+                if newest is not None and self.max_policy_lag is not None:
+                    survivors, stale = split_stale(survivors, newest, self.max_policy_lag)
+                    writer.rejects(stale)
+                writer.rows(survivors)
+
+    def _newest_versions(self, sources: Sequence[KeyFiles], scratch: Path) -> dict[str, int] | None:
+        if self.max_policy_lag is None:
+            return None
+        return newest_versions([path for files in sources for path in files.all_days], scratch=scratch)
 
 
 def _key_files(store: PartitionStore, source: str, table: Table, key: str) -> KeyFiles:
@@ -95,12 +119,14 @@ def _split(batch: pa.RecordBatch, twins: Mapping[tuple[str, int], Twin]) -> tupl
 
 
 def _reject(provenance: dict[str, Any], twin: Twin) -> dict[str, Any]:
+    equal = twin.record_id == provenance["record_id"]
+    what = "equal to" if equal else "the same run, step and sample as"
     return provenance | {
         "stage": "dedup",
-        "reason": "exact_duplicate",
-        "detail": f"equal to a record of {twin.source} landed on {twin.landing_date}",
-        "twin_record_id": provenance["record_id"],
+        "reason": "exact_duplicate" if equal else "repeated_rollout",
+        "detail": f"{what} a record of {twin.source} landed on {twin.landing_date}",
+        "twin_record_id": twin.record_id,
         "twin_source": twin.source,
         "twin_landing_date": twin.landing_date,
-        "similarity": 1.0,
+        "similarity": 1.0 if equal else None,
     }

@@ -7,19 +7,20 @@ Belongs here: the raw copy and the rendering of one export. Does not: which expo
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from medallion_assets.extract.containers import RawRecord, UnreadableContainer, read_records
 from medallion_assets.extract.inventory import Export
+from medallion_assets.extract.limits import DEFAULT_LIMITS, Limits
 from medallion_assets.schemas import BRONZE
 from medallion_assets.storage import files
 from medallion_assets.storage.store import WriteInstead
 
 BATCH_ROWS = 4096
+BATCH_BYTES = 32 << 20
 WHOLE_EXPORT = 0  # the record number that stands for an export that can't be taken apart
 
 
@@ -48,20 +49,42 @@ def keep_raw(export: Export, raw_folder: Path) -> Path:
     return kept
 
 
-def bronze_rows(export: Export, kept: Path, *, source: str) -> Iterator[pa.Table]:
-    """The export's records as bronze rows, in bounded batches.
+def bronze_rows(
+    export: Export,
+    kept: Path,
+    *,
+    source: str,
+    limits: Limits = DEFAULT_LIMITS,
+    columns: Sequence[str] | None = None,
+    scratch: Path | None = None,
+    through: Callable[[Iterator[RawRecord]], Iterator[RawRecord]] = iter,
+) -> Iterator[pa.Table]:
+    """The export's records, as `through` lets them pass, as bronze rows in bounded batches.
 
     An export that can't be taken apart is quarantined whole, as one row with its defect: what could be
     read of it so far is not passed on, since nobody knows what the rest would have said.
     """
     number = 1
     try:
-        records = read_records(kept, name=export.file)
-        while batch := list(islice(records, BATCH_ROWS)):
+        records = read_records(kept, name=export.file, limits=limits, columns=columns, scratch=scratch)
+        for batch in _batches(through(records)):
             yield _table(batch, export, source=source, first_number=number)
             number += len(batch)
     except UnreadableContainer as error:
         raise WriteInstead([_quarantined(export, source=source, defect=str(error))]) from error
+
+
+def _batches(records: Iterable[RawRecord]) -> Iterator[list[RawRecord]]:
+    batch: list[RawRecord] = []
+    size = 0
+    for record in records:
+        batch.append(record)
+        size += len(record.raw)
+        if len(batch) == BATCH_ROWS or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _table(records: list[RawRecord], export: Export, *, source: str, first_number: int) -> pa.Table:
@@ -77,7 +100,7 @@ def _table(records: list[RawRecord], export: Export, *, source: str, first_numbe
         pa.array([record.byte_offset for record in records], pa.int64()),
         text,
         undecodable,
-        pa.nulls(rows, pa.string()),
+        pa.array([record.defect for record in records], pa.string()),
     ]
     return pa.Table.from_arrays(columns, schema=BRONZE.arrow)
 

@@ -14,10 +14,11 @@ import re
 import signal
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,12 +31,16 @@ DATE_FOLDER = re.compile(r"(?:dt=)?(\d{4}-\d{2}-\d{2})", re.ASCII)
 DATE_IN_NAME = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)", re.ASCII)
 
 
-class Claim(msgspec.Struct, frozen=True):
-    """The record, written once at first sight, of which partition an export belongs to."""
+class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The record, written once at first sight, of which partition an export belongs to.
+
+    `order` counts the source's exports so far, where which came later matters (eval sets).
+    """
 
     file: str
     landing_date: date
     size: int
+    order: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,23 @@ class Export:
     landing_date: date
     size: int
     path: Path
+    order: int | None = None
+
+
+@dataclass(frozen=True)
+class LandingRules:
+    """How a source's folder is read.
+
+    With a `marker`, files are taken once a file of that name lies beside them. `shown` gives a file's name as
+    it may be recorded. `numbered` exports remember in which order they came.
+    """
+
+    marker: str | None = None
+    shown: Callable[[str], str] = str
+    numbered: bool = False
+
+
+EVERYTHING = LandingRules()
 
 
 @dataclass(frozen=True)
@@ -91,7 +113,7 @@ def date_in_path(file: str) -> date | None:
     return None
 
 
-def scan(landing: Path, ledger: Path, *, wait: bool = False) -> Inventory:
+def scan(landing: Path, ledger: Path, *, rules: LandingRules = EVERYTHING, wait: bool = False) -> Inventory:
     """Looks at everything in `landing`; `ledger` is the source's folder of once-only records.
 
     With `wait`, files touched a moment ago are given the time to settle, so that a run started by hand
@@ -99,34 +121,52 @@ def scan(landing: Path, ledger: Path, *, wait: bool = False) -> Inventory:
     """
     cache_path = ledger / "_cache.json"
     cache = _read_cache(cache_path)
-    found: list[tuple[date | None, str, Path, os.stat_result, str]] = []
+    found: list[_Found] = []
     unsettled: list[str] = []
     refused: list[tuple[str, str]] = []
-    for file, path in _walk(landing, refused):
+    for file, path in _walk(landing, rules, refused):
+        name = rules.shown(file)
         if why := _refusal(file, path):
-            refused.append((printable(file), why))
-        elif (seen := _settled_digest(path, cache.get(file), wait=wait)) is None:
-            unsettled.append(file)
+            refused.append((printable(name), why))
+        elif _lacks_marker(path, rules) or not (seen := _settled_digest(path, cache.get(name), wait=wait)):
+            unsettled.append(name)
         else:
-            found.append((date_in_path(file), file, path, *seen))
-    _write_cache(cache_path, cache, {file: _seen(status, sha256) for _, file, _, status, sha256 in found})
-    exports, redelivered = _claim_all(found, ledger)
+            found.append(_Found(date_in_path(file), name, path, *seen))
+    _write_cache(cache_path, cache, {each.name: _seen(each.status, each.sha256) for each in found})
+    exports, redelivered = _claim_all(found, ledger, numbered=rules.numbered)
     return Inventory(exports, redelivered, tuple(unsettled), tuple(refused))
 
 
+class _Found(NamedTuple):
+    day: date | None
+    name: str
+    path: Path
+    status: os.stat_result
+    sha256: str
+
+
+def _lacks_marker(path: Path, rules: LandingRules) -> bool:
+    return rules.marker is not None and not (path.parent / rules.marker).exists()
+
+
 def _claim_all(
-    found: list[tuple[date | None, str, Path, os.stat_result, str]], ledger: Path
+    found: list[_Found], ledger: Path, *, numbered: bool
 ) -> tuple[tuple[Export, ...], tuple[str, ...]]:
     """Earliest date first, so that among files first seen together the result follows from their paths."""
     today = datetime.now(UTC).date()
+    order = len(list(ledger.glob("*.json"))) if numbered else None
     exports: dict[str, Export] = {}
     redelivered = []
-    for day, file, path, status, sha256 in sorted(found, key=lambda f: (f[0] or today, f[1])):
-        claim = _claim(ledger, sha256, Claim(file, day or today, status.st_size))
-        if claim.file != file:
-            redelivered.append(file)
-        if sha256 not in exports:
-            exports[sha256] = Export(sha256, claim.file, claim.landing_date, claim.size, path)
+    for each in sorted(found, key=lambda each: (each.day or today, each.name)):
+        first = Claim(each.name, each.day or today, each.status.st_size, order)
+        claim = _claim(ledger, each.sha256, first)
+        order = None if order is None else order + (claim == first)
+        if claim.file != each.name:
+            redelivered.append(each.name)
+        if each.sha256 not in exports:
+            exports[each.sha256] = Export(
+                each.sha256, claim.file, claim.landing_date, claim.size, each.path, claim.order
+            )
     return tuple(sorted(exports.values(), key=lambda e: (e.landing_date, e.sha256))), tuple(redelivered)
 
 
@@ -140,20 +180,21 @@ def _claim(ledger: Path, sha256: str, claim: Claim) -> Claim:
     return first
 
 
-def _walk(landing: Path, refused: list[tuple[str, str]]) -> Iterator[tuple[str, Path]]:
+def _walk(landing: Path, rules: LandingRules, refused: list[tuple[str, str]]) -> Iterator[tuple[str, Path]]:
     """Every file below, by path. Hidden and in-progress names are the writer's own business: not landed."""
     if not landing.exists():
         return
 
     def unreadable(error: OSError) -> None:
         folder = Path(error.filename).relative_to(landing).as_posix()
-        refused.append((printable(folder), f"can't be listed: {error.strerror}"))
+        refused.append((printable(rules.shown(folder)), f"can't be listed: {error.strerror}"))
 
     for folder, names, entries in os.walk(landing, onerror=unreadable):
         names[:] = sorted(name for name in names if not name.startswith("."))
         linked = [name for name in names if Path(folder, name).is_symlink()]
         for name in sorted(entries + linked):
-            if not name.startswith(".") and not name.endswith(IN_PROGRESS_SUFFIXES):
+            ours = name == rules.marker or name.startswith(".") or name.endswith(IN_PROGRESS_SUFFIXES)
+            if not ours:
                 path = Path(folder, name)
                 yield path.relative_to(landing).as_posix(), path
 

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from medallion_assets.extract.ingest import bronze_rows, keep_raw
-from medallion_assets.extract.inventory import Export, Inventory, scan
+from medallion_assets.extract.inventory import EVERYTHING, Export, Inventory, LandingRules, scan
+from medallion_assets.extract.limits import DEFAULT_LIMITS, Limits
+from medallion_assets.extract.redact import Redaction
+from medallion_assets.extract.redacted import redacted_rows
 from medallion_assets.schemas import BRONZE
 from medallion_assets.storage.store import Append, PartitionStore, Table
 
 
 @dataclass(frozen=True)
 class BronzeStage:
-    """Renders exports. Bronze never changes, so what is there is kept whatever code made it."""
+    """Renders exports. Bronze never changes, so what is there is kept whatever code or rules made it."""
 
     source: str
     landing: Path
+    rules: LandingRules = EVERYTHING
+    limits: Limits = DEFAULT_LIMITS
+    columns: tuple[str, ...] | None = None
+    redaction: Redaction | None = None
     code_version: str = f"bronze-{BRONZE.version}"
+    config_version: str = ""
 
     @property
     def asset_path(self) -> tuple[str, str]:
@@ -35,8 +45,13 @@ class BronzeStage:
     def table(self) -> Table:
         return Table(*self.asset_path, BRONZE, append_only=True)
 
+    def due(self, store: PartitionStore) -> set[str]:
+        return set()
+
     def inventory(self, store: PartitionStore, *, wait: bool = False) -> Inventory:
-        return scan(self.landing, store.table_folder(self.table) / "_exports", wait=wait)
+        shown = self.redaction.text if self.redaction else self.rules.shown
+        rules = replace(self.rules, shown=shown)
+        return scan(self.landing, store.table_folder(self.table) / "_exports", rules=rules, wait=wait)
 
     def missing(self, store: PartitionStore, inventory: Inventory) -> dict[date, list[str]]:
         """The exports that landed and that bronze does not hold, by landing date."""
@@ -60,12 +75,21 @@ class BronzeStage:
         by_sha = {export.sha256: export for export in exports}
         return Append(
             parts={sha256: self._rows(store, export) for sha256, export in by_sha.items()},
-            summary=lambda sha256: {"file": by_sha[sha256].file, "bytes": by_sha[sha256].size},
+            summary=lambda sha256: _summary(by_sha[sha256]),
         )
 
     def _rows(self, store: PartitionStore, export: Export) -> Callable[[], Iterable[pa.Table]]:
+        read = partial(bronze_rows, source=self.source, limits=self.limits, columns=self.columns)
+
         def rows() -> Iterable[pa.Table]:
+            if self.redaction is not None:
+                return redacted_rows(export, self.redaction, read, source=self.source)
             kept = keep_raw(export, store.table_folder(self.table) / "_raw")
-            return bronze_rows(export, kept, source=self.source)
+            return read(export, kept, scratch=store.root / ".scratch")
 
         return rows
+
+
+def _summary(export: Export) -> dict[str, Any]:
+    order = {} if export.order is None else {"order": export.order}
+    return {"file": export.file, "bytes": export.size, **order}

@@ -57,6 +57,9 @@ class GoldStage:
             schema, row_group_rows=max(1, min(schema.row_group_rows, ROW_GROUP_TOKENS // self.max_length))
         )
 
+    def due(self, store: PartitionStore) -> set[str]:
+        return set(store.keys(self.silver))
+
     def build(self, store: PartitionStore, key: str) -> Build:
         version = self.table.version or ""
 

@@ -10,13 +10,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from medallion_assets.conform.conform import conform_batches, load_format
+from medallion_assets.conform.conform import conform_batches
+from medallion_assets.conform.delivery import Delivery, Options
+from medallion_assets.conform.format import load_format
 from medallion_assets.extract.ingest import bronze_rows
 from medallion_assets.extract.inventory import Export
 from medallion_assets.schemas import BRONZE
 
 DAY = date(2024, 9, 1)
 EXPORT = "e" * 64
+HERE = Delivery(source="feed", file="export.jsonl", record_number=1, options=Options())
 Rows = list[dict[str, Any]]
 
 
@@ -36,18 +39,26 @@ def bronze_row(raw: str | bytes, number: int = 1, **other: Any) -> dict[str, Any
 
 
 def conformed(
-    format_name: str, bronze: Iterable[dict[str, Any]], *, batch_rows: int = 3
+    format_name: str,
+    bronze: Iterable[dict[str, Any]],
+    *,
+    unit: str = "sft_pairs",
+    options: Options | None = None,
+    batch_rows: int = 3,
 ) -> tuple[Rows, Rows]:
     """The conformed rows and the rejects of these bronze rows."""
     batches = BRONZE.table(bronze).to_batches(max_chunksize=batch_rows)
-    return _collected(format_name, iter(batches))
+    return _collected(format_name, iter(batches), unit, options)
 
 
-def conformed_file(format_name: str, path: Path) -> tuple[Rows, Rows]:
+def conformed_file(
+    format_name: str, path: Path, *, unit: str = "sft_pairs", options: Options | None = None
+) -> tuple[Rows, Rows]:
     """The same for a whole file, through the containers and bronze."""
     export = Export(EXPORT, path.name, DAY, path.stat().st_size, path)
-    tables = bronze_rows(export, path, source="feed")
-    return _collected(format_name, (batch for table in tables for batch in table.to_batches()))
+    tables = bronze_rows(export, path, source="feed", columns=load_format(format_name).columns)
+    batches = (batch for table in tables for batch in table.to_batches())
+    return _collected(format_name, batches, unit, options)
 
 
 def outcome(format_name: str, raw: str | bytes) -> str:
@@ -61,10 +72,14 @@ def record_id_of(format_name: str, record: Any, **other: Any) -> str:
     return str(rows[0]["record_id"])
 
 
-def _collected(format_name: str, batches: Iterator[pa.RecordBatch]) -> tuple[Rows, Rows]:
+def _collected(
+    format_name: str, batches: Iterator[pa.RecordBatch], unit: str, options: Options | None
+) -> tuple[Rows, Rows]:
     rows: Rows = []
     rejects: Rows = []
-    for good, bad in conform_batches(batches, load_format(format_name)):
+    for good, bad in conform_batches(
+        batches, load_format(format_name), unit=unit, options=options or Options()
+    ):
         rows += good.to_pylist()
         rejects += bad.to_pylist()
     return rows, rejects

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from medallion_assets.conform.formats.alpaca import conform
-from medallion_assets.records import Conversation, Message, Rejected
+from medallion_assets.conform.formats import alpaca
+from medallion_assets.records import Rejected
+from medallion_assets.units import Conversation, Message
+from medallion_assets_tests.conform.rows import HERE
+
+conform = partial(alpaca.conform, delivery=HERE)
 
 
 def test_the_input_follows_the_instruction_after_an_empty_line() -> None:

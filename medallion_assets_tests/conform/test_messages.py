@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
-from medallion_assets.conform.formats.messages import conform
-from medallion_assets.records import Conversation, Message, Rejected
-from medallion_assets_tests.conform.rows import bronze_row, conformed
+from medallion_assets.conform.formats import messages
+from medallion_assets.records import Rejected
+from medallion_assets.units import Conversation, Message
+from medallion_assets_tests.conform.rows import HERE, bronze_row, conformed
+
+conform = partial(messages.conform, delivery=HERE)
 
 CALL = {"id": "call_1", "type": "function", "function": {"name": "find", "arguments": {"what": "cat"}}}
 SILVER_CALL = '[{"function":{"arguments":{"what":"cat"},"name":"find"},"id":"call_1","type":"function"}]'

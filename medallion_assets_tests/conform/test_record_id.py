@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.records import Message, record_id
+from medallion_assets.units import Conversation, Message
 from medallion_assets_tests.conform.rows import record_id_of
 
 ALPACA = {"system": "s", "history": [["a", "b"]], "instruction": "c", "output": "d"}
@@ -42,7 +42,7 @@ TURNS = st.builds(
     tool_call_id=st.none() | SHORT,
     train=st.booleans(),
 )
-CONTENTS = st.tuples(st.lists(TURNS.map(Message.as_row), max_size=3), st.none() | SHORT)
+CONVERSATIONS = st.builds(Conversation, st.lists(TURNS, max_size=3), st.none() | SHORT)
 
 
 def test_one_conversation_has_one_id_in_every_format() -> None:
@@ -83,9 +83,11 @@ def test_the_order_of_keys_is_not_in_the_id(arguments: dict[str, Any], order: An
     )
 
 
-@given(CONTENTS, CONTENTS)
-def test_ids_are_equal_exactly_where_contents_are(one: Any, other: Any) -> None:
-    assert (record_id(*one) == record_id(*other)) == (one == other)
+@given(CONVERSATIONS, CONVERSATIONS)
+def test_ids_are_equal_exactly_where_contents_are(one: Conversation, other: Conversation) -> None:
+    row, other_row = one.as_row(), other.as_row()
+    content, other_content = ([each["messages"], each["tools"]] for each in (row, other_row))
+    assert (row["record_id"] == other_row["record_id"]) == (content == other_content)
 
 
 def test_what_is_learned_is_part_of_the_content() -> None:

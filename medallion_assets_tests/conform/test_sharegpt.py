@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from medallion_assets.conform.fields import ROLES
-from medallion_assets.conform.formats.sharegpt import conform
-from medallion_assets.records import Conversation, Message, Rejected
+from medallion_assets.conform.formats import sharegpt
+from medallion_assets.records import Rejected
+from medallion_assets.units import Conversation, Message
+from medallion_assets_tests.conform.rows import HERE
+
+conform = partial(sharegpt.conform, delivery=HERE)
 
 HELLO = {"from": "human", "value": "hello"}
 CALL = '{"name": "find", "arguments": {"what": "cat"}}'

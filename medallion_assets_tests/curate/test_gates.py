@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medallion_assets.curate.gates import SFT_GATES, first_reject
-from medallion_assets.records import Conversation, Message
+from medallion_assets.curate.gates import GATES, first_reject
+from medallion_assets.units import Conversation, Message
 
 LETTERS = {"s": "system", "u": "user", "a": "assistant", "c": "assistant", "t": "tool"}
 CALL = '[{"function":{"arguments":{},"name":"f"},"type":"function"}]'
@@ -43,7 +43,7 @@ def said(letter: str) -> Message:
 
 
 def reason(messages: list[Message]) -> str | None:
-    reject = first_reject(Conversation(messages), SFT_GATES)
+    reject = first_reject(Conversation(messages), GATES["sft_pairs"])
     return reject.reason if reject else None
 
 
@@ -103,10 +103,10 @@ def test_turns_that_say_nothing_or_too_much_are_refused(messages: list[Message],
 
 
 def test_a_reject_names_the_turn() -> None:
-    found = [first_reject(Conversation(spoken(letters)), SFT_GATES) for letters in ("uua", "uau", "uca")]
+    found = [first_reject(Conversation(spoken(letters)), GATES["sft_pairs"]) for letters in ("uua", "uau", "uca")]
     assert [reject.detail for reject in found if reject] == [
         "turn 2 is user after user",
-        "the conversation ends with user, not with the assistant",
+        "it ends with user, not with assistant or call",
         "turn 3 is assistant after call",
     ]
 

@@ -16,7 +16,8 @@ from medallion_assets.curate.clean import clean_text
 from medallion_assets.package.encode import Signed, encode_texts, ids_and_labels, label
 from medallion_assets.package.template import ChatTemplate, Rendered
 from medallion_assets.package.tokenizer import LoadedTokenizer, load
-from medallion_assets.records import Message, Rejected, canonical_json
+from medallion_assets.records import Rejected, canonical_json
+from medallion_assets.units import Message
 from medallion_assets_tests.real_data import PROJECT
 
 CHATML = PROJECT / "medallion_assets/tokenizers/chatml"

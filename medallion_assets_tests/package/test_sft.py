@@ -19,7 +19,7 @@ from medallion_assets.package.encode import ids_and_labels
 from medallion_assets.package.sft import SftRules, write_bins
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.package.tokenizer import TokenizerSpec
-from medallion_assets.records import Rejected, record_id
+from medallion_assets.records import Rejected, content_id
 from medallion_assets.schemas import GOLD_SFT, SFT_PAIRS
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
@@ -44,7 +44,7 @@ KEY = DAY.isoformat()
 
 def silver_row(messages: list[Row], number: int) -> Row:
     return {
-        "record_id": record_id(messages, None),
+        "record_id": content_id([messages, None]),
         "source": "feed",
         "landing_date": DAY,
         "export_sha256": "e" * 64,

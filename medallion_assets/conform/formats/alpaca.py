@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from medallion_assets.conform import fields
-from medallion_assets.records import Conversation, Message, Rejected
+from medallion_assets.conform.delivery import Delivery
+from medallion_assets.records import Rejected
+from medallion_assets.units import Conversation, Message
 
-UNIT = "sft_pairs"
+UNITS = ("sft_pairs",)
 
 
-def conform(record: Any) -> Conversation:
+def conform(record: Any, delivery: Delivery) -> Conversation:
     """The instruction and its input make one user turn, an empty line between them."""
     row = fields.an_object(record)
     messages = []

@@ -1,0 +1,141 @@
+"""What no single key of the configuration can see: names that clash, formats and units that don't fit.
+
+Belongs here: checks across keys, each yielding problems with their place. Does not: reading or wording of
+the whole error (config_file.py).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from medallion_assets.config import EvalSetConfig, RecipeConfig, RolloutsConfig, SourceConfig
+from medallion_assets.conform.delivery import Options
+from medallion_assets.conform.format import Format, format_names, load_format
+from medallion_assets.schemas import DATA_UNITS, GOLD_SCHEMAS, PROMPT_UNIT, ROLLOUT_UNIT
+
+Place = tuple[str | int, ...]
+# Names that tables of our own have.
+EVAL_PREFIX = "eval_"
+DERIVED_NAMES = ("rollout_preferences", "rollout_sft")
+OPTION_DEFAULTS = Options()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a configuration: where, as a path of keys, and what to do about it."""
+
+    place: Place
+    message: str
+
+
+@dataclass(frozen=True)
+class Sections:
+    """What of a configuration could be read, by place. Not `complete` where something could not."""
+
+    sources: Mapping[int, SourceConfig]
+    recipes: Mapping[int, RecipeConfig] = field(default_factory=dict)
+    eval_sets: Mapping[int, EvalSetConfig] = field(default_factory=dict)
+    rollouts: RolloutsConfig = field(default_factory=RolloutsConfig)
+    complete: bool = True
+
+    @property
+    def fed_units(self) -> set[str]:
+        if not self.complete:
+            return set(DATA_UNITS)
+        return {source.unit for source in self.sources.values()} | set(self.rollouts.feeds)
+
+
+def problems_across(read: Sections) -> list[Problem]:
+    """Every problem that takes more than one key to see."""
+    return [
+        *_duplicates("sources", read.sources),
+        *_duplicates("recipes", read.recipes),
+        *_duplicates("eval_sets", read.eval_sets),
+        *(problem for place, source in read.sources.items() for problem in _source_problems(place, source)),
+        *(
+            problem
+            for place, recipe in read.recipes.items()
+            for problem in _recipe_problems(place, recipe, read.fed_units)
+        ),
+        *_rollout_problems(read.rollouts, read.fed_units),
+    ]
+
+
+def choose_from(got: str, allowed: Iterable[str]) -> str:
+    """The words 'allowed: …', with the nearest name where one is near."""
+    names = sorted(allowed)
+    near = difflib.get_close_matches(got, names, n=1)
+    return f"allowed: {', '.join(names)}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _duplicates(
+    section: str, items: Mapping[int, SourceConfig] | Mapping[int, RecipeConfig] | Mapping[int, EvalSetConfig]
+) -> Iterator[Problem]:
+    for name, count in Counter(item.name for item in items.values()).items():
+        if count > 1:
+            last = max(place for place, item in items.items() if item.name == name)
+            yield Problem((section, last, "name"), f"{name!r} names {count} {section}; names must be unique")
+
+
+def _source_problems(place: int, source: SourceConfig) -> Iterator[Problem]:
+    at = ("sources", place)
+    if source.name.startswith(EVAL_PREFIX) or source.name in DERIVED_NAMES:
+        taken = f"{EVAL_PREFIX}*, {', '.join(DERIVED_NAMES)}"
+        yield Problem((*at, "name"), f"{source.name!r} is a name of our own ({taken}); choose another")
+    if source.unit not in DATA_UNITS:
+        yield Problem((*at, "unit"), _unit_message(source.unit))
+    if source.format not in format_names():
+        yield Problem(
+            (*at, "format"), f"{source.format!r} is no format; {choose_from(source.format, format_names())}"
+        )
+    elif source.unit in DATA_UNITS:
+        yield from _format_problems(at, source, load_format(source.format))
+
+
+def _format_problems(at: Place, source: SourceConfig, format_: Format) -> Iterator[Problem]:
+    if source.unit not in format_.units:
+        feeds = ", ".join(format_.units)
+        yield Problem(
+            (*at, "format"), f"format {format_.name!r} feeds {feeds}, but the source's unit is {source.unit}"
+        )
+        return
+    for name in ("fields", "votes", "ties", "annotators", "verifier"):
+        if name not in format_.options and getattr(source.options, name) != getattr(OPTION_DEFAULTS, name):
+            honoured = ", ".join(format_.options) or "none"
+            yield Problem(
+                (*at, name), f"format {format_.name!r} does not look at {name!r}; it looks at: {honoured}"
+            )
+    yield from (
+        Problem((*at, "fields"), message) for message in format_.problems(source.unit, source.options)
+    )
+
+
+def _recipe_problems(place: int, recipe: RecipeConfig, fed: set[str]) -> Iterator[Problem]:
+    at = ("recipes", place, "unit")
+    if recipe.unit not in DATA_UNITS:
+        yield Problem(at, _unit_message(recipe.unit))
+    elif recipe.unit not in GOLD_SCHEMAS:
+        packaged = ", ".join(GOLD_SCHEMAS)
+        yield Problem(at, f"recipes for {recipe.unit} don't exist in this version; allowed: {packaged}")
+    elif recipe.unit not in fed:
+        message = f"no source feeds the unit {recipe.unit!r}; units with a source: {', '.join(sorted(fed))}"
+        yield Problem(at, message)
+
+
+def _rollout_problems(rollouts: RolloutsConfig, fed: set[str]) -> Iterator[Problem]:
+    for name in sorted(rollouts.model_fields_set):
+        if getattr(rollouts, name) is None:
+            continue
+        if ROLLOUT_UNIT not in fed:
+            yield Problem(("rollouts", name), f"no source feeds {ROLLOUT_UNIT}")
+        if name == "pass_rates" and PROMPT_UNIT not in fed:
+            yield Problem(
+                ("rollouts", name), f"no source feeds {PROMPT_UNIT}, which pass rates are joined to"
+            )
+
+
+def _unit_message(unit: str) -> str:
+    return f"{unit!r} is no data unit; {choose_from(unit, DATA_UNITS)}"
