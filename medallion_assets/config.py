@@ -83,6 +83,9 @@ class SourceConfig(_Model):
     marker: str | None = Field(
         default=None, min_length=1, description="File whose presence says that its folder is complete."
     )
+    max_reject_rate: float = Field(
+        default=0.2, ge=0, le=1, description="Share of a partition's records; more fails a check (warning)."
+    )
     redact: RedactConfig | None = None
     limits: LimitsConfig = LimitsConfig()
 

@@ -26,6 +26,7 @@ from medallion_assets.assets.silver import (
 )
 from medallion_assets.automation.jobs import ingest_jobs, nightly_schedule, sweep_schedule
 from medallion_assets.automation.sensors import landing_sensor
+from medallion_assets.checks.asset_checks import asset_checks
 from medallion_assets.config import PipelineConfig
 from medallion_assets.config_file import ConfigError, check, load_config
 from medallion_assets.roots import Roots
@@ -95,6 +96,7 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
             *(curriculum_asset(stage, days, store) for stage in filter(None, [stages.curriculum])),
             *(gold_asset(recipe, days, store) for recipe in stages.recipes.values()),
         ],
+        asset_checks=[*asset_checks(stages, store)],
         jobs=[*jobs.values()],
         sensors=[landing_sensor(bronze, jobs[bronze.source], days, store) for bronze in stages.bronze()],
         schedules=[nightly_schedule(stages, days, store), sweep_schedule(stages, store)],

@@ -5,11 +5,14 @@ Belongs here: what several formats share. Does not: the shape of any one of them
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 from medallion_assets.records import Rejected, canonical_json
 
 ABSENT = object()
+MAX_INT64 = 2**63 - 1
 
 ROLES = {
     "system": "system",
@@ -65,7 +68,7 @@ def optional_text(record: dict[str, Any], *keys: str) -> str | None:
 
 
 def at(record: Any, path: str) -> Any:
-    """The value at a dotted path, or ABSENT. A key that holds the dots itself goes first; digits index a list."""
+    """The value at a dotted path, or ABSENT. A key that holds the dots goes first; digits index a list."""
     if isinstance(record, dict) and path in record:
         return record[path]
     head, dot, rest = path.partition(".")
@@ -84,25 +87,34 @@ def json_or_text(value: Any) -> str | None:
 
 
 def number(value: Any, what: str) -> float | None:
-    """A JSON number, boolean or number in text; null is None."""
+    """A finite JSON number, boolean or number in text; null is None."""
     if value is None:
         return None
     try:
-        return float(value) if isinstance(value, int | float | str) else _not_a_number(value, what)
-    except ValueError:
-        return _not_a_number(value, what)
+        found = float(value) if isinstance(value, int | float | str) else math.nan
+    except (OverflowError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise Rejected("wrong_type", f"{what} is {value!r}, expected a finite number")
+    return found
 
 
-def integer(value: Any, what: str) -> int:
-    """A whole number, as JSON number or text."""
-    found = number(value, what)
-    if found is None or isinstance(value, bool) or not found.is_integer():
-        raise Rejected("wrong_type", f"{what} is {value!r}, expected a whole number")
-    return int(value) if isinstance(value, int) else int(found)
+def whole(value: Any, what: str) -> int:
+    """An index that a column of silver holds; it may stand as text or as a float."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,19}", value, re.ASCII):
+        value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_INT64:
+        raise Rejected("wrong_type", f"{what} is {value!r}, expected a whole number from 0 to {MAX_INT64}")
+    return value
 
 
-def _not_a_number(value: Any, what: str) -> float:
-    raise Rejected("wrong_type", f"{what} is {value!r}, expected a number")
+def held(record: dict[str, Any], key: str) -> dict[str, Any]:
+    """The object under a key that must be there."""
+    if key not in record:
+        raise Rejected("missing_field", f"{key!r} is missing; found {sorted(record)}")
+    return an_object(record[key], repr(key))
 
 
 def own_id(record: dict[str, Any]) -> str | None:

@@ -1,0 +1,114 @@
+"""The invariants as asset checks: thin shells that Dagster runs behind each asset.
+
+Belongs here: names, severities, what blocks, metadata. Does not: what is checked (conservation.py,
+exports.py).
+No postponed annotations in this module: Dagster reads the context's.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from medallion_assets.checks.conservation import Balance, balance, passage_of
+from medallion_assets.checks.exports import quarantined, reject_rate
+from medallion_assets.stage import Stage
+from medallion_assets.stages import PipelineStages, SourceStages
+from medallion_assets.storage.store import PartitionStore
+
+FAILED_SHOWN = 20
+
+
+def asset_checks(stages: PipelineStages, store: PartitionStore) -> Iterator[dg.AssetChecksDefinition]:
+    """Conservation from landing to gold, unreadable exports, and rejects by source."""
+    for bronze in stages.bronze():
+        yield _readable_exports(bronze, store)
+    for source in stages.sources:
+        yield _conservation(source.conformed, store)
+        yield _reject_rate(source, store)
+    for unit in stages.units.values():
+        yield _conservation(unit, store)
+    if stages.curriculum is not None:
+        yield _conservation(stages.curriculum, store)
+    for recipe in stages.recipes.values():
+        yield _conservation(recipe, store)
+
+
+def _conservation(stage: Stage, store: PartitionStore) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=dg.AssetKey(stage.asset_path),
+        name="conservation",
+        blocking=True,
+        description="Every record that entered left once: as a row or as a reject. Compared by identity.",
+    )
+    def conservation(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        scratch = store.root / ".scratch"
+        balances: dict[str, Balance] = {}
+        for key in _partitions(context, stage, store):
+            if passage := passage_of(stage, store, key):
+                balances[key] = balance(passage, scratch=scratch)
+        broken = {key: found for key, found in balances.items() if not found.holds}
+        return dg.AssetCheckResult(
+            passed=not broken,
+            metadata={
+                "partitions_checked": len(balances),
+                "lost_records": sum(found.lost for found in broken.values()),
+                "surplus_records": sum(found.surplus for found in broken.values()),
+                "examples": {key: list(found.examples) for key, found in _first(broken)},
+            },
+        )
+
+    return conservation
+
+
+def _readable_exports(bronze: Stage, store: PartitionStore) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=dg.AssetKey(bronze.asset_path),
+        name="readable_exports",
+        description="No export lies in quarantine. Replace a broken file by a sound one of the same name.",
+    )
+    def readable_exports(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        found = quarantined(store, bronze.table)
+        records = [
+            dg.TableRecord({"file": each.file, "landed": str(each.landing_date), "defect": each.defect})
+            for each in found[:FAILED_SHOWN]
+        ]
+        metadata = {"quarantined": len(found)}
+        shown = {"exports": dg.MetadataValue.table(records)} if records else {}
+        return dg.AssetCheckResult(passed=not found, metadata={**metadata, **shown})
+
+    return readable_exports
+
+
+def _reject_rate(source: SourceStages, store: PartitionStore) -> dg.AssetChecksDefinition:
+    most = source.config.max_reject_rate
+
+    @dg.asset_check(
+        asset=dg.AssetKey(source.conformed.asset_path),
+        name="reject_rate",
+        description=f"At most {most:.0%} of a partition's records are rejected; more and the feed drifts.",
+    )
+    def rejects(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        keys = _partitions(context, source.conformed, store)
+        rates = {key: reject_rate(store, source.conformed.table, key) for key in keys}
+        high = {key: round(rate, 4) for key, rate in rates.items() if rate > most}
+        return dg.AssetCheckResult(
+            passed=not high,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"highest_rate": max(rates.values(), default=0.0), "too_high": dict(_first(high))},
+        )
+
+    return rejects
+
+
+def _partitions(context: dg.AssetCheckExecutionContext, stage: Stage, store: PartitionStore) -> list[str]:
+    """The materialized partitions among those that the run is for; all of them where it names none."""
+    present = store.keys(stage.table)
+    if not context.has_partition_key and not context.has_partition_key_range:
+        return present
+    asked = set(context.partition_keys)
+    return [key for key in present if key in asked]
+
+
+def _first(by_key: dict[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(by_key.items())[:FAILED_SHOWN]

@@ -1,0 +1,46 @@
+"""distilabel: {"instruction", "generations": [text, …], "ratings": [5, …], "chosen"?, "rejected"?, …}.
+
+The pair that its formatting step made is taken as it is; without one, the best generation against the worst.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medallion_assets.conform import fields, turns, votes
+from medallion_assets.conform.delivery import Delivery, Options
+from medallion_assets.conform.formats import preference
+from medallion_assets.units import Preference
+
+UNITS = ("preference_triples",)
+OPTIONS = ("ties",)
+
+
+def conform(record: Any, delivery: Delivery) -> Preference:
+    row = fields.an_object(record)
+    if row.get("chosen") is None or row.get("rejected") is None:
+        return _from_ratings(row, delivery.options)
+    pair = preference.conform(row, delivery)
+    if pair.margin == 0:  # the step picks two of equals all the same
+        votes.keep_tie(f"chosen and rejected have the rating {pair.chosen_score:g}", delivery.options)
+    return pair
+
+
+def _from_ratings(row: dict[str, Any], options: Options) -> Preference:
+    generations = [
+        None if text is None else turns.said(text, "a generation", by="assistant")
+        for text in fields.a_list(row, "generations")
+    ]
+    # A judge that failed rates nothing: null, or a list of nulls.
+    given = [None] * len(generations) if row.get("ratings") is None else fields.a_list(row, "ratings")
+    ratings = [fields.number(rating, "a rating") for rating in given]
+    scored = votes.by_scores(generations, ratings, options)
+    return Preference(
+        turns.asked(row),
+        scored.best,
+        scored.worst,
+        chosen_score=scored.best_score,
+        rejected_score=scored.worst_score,
+        margin=scored.margin,
+        source_id=fields.own_id(row),
+    )
