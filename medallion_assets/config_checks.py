@@ -13,13 +13,12 @@ from dataclasses import dataclass, field
 
 from medallion_assets.config import EvalSetConfig, RecipeConfig, RolloutsConfig, SourceConfig
 from medallion_assets.conform.delivery import Options
+from medallion_assets.conform.evals import EVAL_PREFIX
 from medallion_assets.conform.format import Format, format_names, load_format
+from medallion_assets.curate.derived import NAMES
 from medallion_assets.schemas import DATA_UNITS, GOLD_SCHEMAS, PROMPT_UNIT, ROLLOUT_UNIT
 
 Place = tuple[str | int, ...]
-# Names that tables of our own have.
-EVAL_PREFIX = "eval_"
-DERIVED_NAMES = ("rollout_preferences", "rollout_sft")
 OPTION_DEFAULTS = Options()
 
 
@@ -82,8 +81,8 @@ def _duplicates(
 
 def _source_problems(place: int, source: SourceConfig) -> Iterator[Problem]:
     at = ("sources", place)
-    if source.name.startswith(EVAL_PREFIX) or source.name in DERIVED_NAMES:
-        taken = f"{EVAL_PREFIX}*, {', '.join(DERIVED_NAMES)}"
+    if source.name.startswith(EVAL_PREFIX) or source.name in NAMES.values():
+        taken = f"{EVAL_PREFIX}*, {', '.join(NAMES.values())}"
         yield Problem((*at, "name"), f"{source.name!r} is a name of our own ({taken}); choose another")
     if source.unit not in DATA_UNITS:
         yield Problem((*at, "unit"), _unit_message(source.unit))

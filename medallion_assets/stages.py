@@ -19,8 +19,8 @@ from medallion_assets.config import (
     SourceConfig,
     TokenizerConfig,
 )
-from medallion_assets.config_checks import EVAL_PREFIX, Problem
-from medallion_assets.conform.evals import EvalStage
+from medallion_assets.config_checks import Problem
+from medallion_assets.conform.evals import EVAL_PREFIX, EvalStage
 from medallion_assets.conform.format import load_format
 from medallion_assets.conform.stage import ConformStage
 from medallion_assets.curate.curriculum import CurriculumStage, PassRateRules

@@ -29,6 +29,7 @@ CODE = (
     "medallion_assets.records",
     "medallion_assets.schemas",
 )
+EVAL_PREFIX = "eval_"  # of the names of their tables
 Item = list[tuple[str, str]]
 
 

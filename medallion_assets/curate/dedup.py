@@ -1,8 +1,8 @@
 """Exact duplicates under the survivor rule, in DuckDB on keys alone.
 
-What makes records equal is their unit's key: the record id, or what names a rollout. They have one total order:
-landing date, source rank, export and record number. The first survives, whenever and wherever it is computed;
-of a rollout log's step that was written twice, so, all of one writing.
+What makes records equal is their unit's key: the record id, or what names a rollout. They have one total
+order: landing date, source rank, export and record number. The first survives, wherever it is computed; of a
+step that a rollout log holds twice, so, all of one writing.
 Does not belong here: the rows' content, which the caller streams past the verdict (stage.py).
 """
 
@@ -54,8 +54,8 @@ def duplicates_of_today(
     with connect(scratch) as duck:
         for name in ("today", "earlier"):
             duck.execute(
-                f"CREATE TABLE {name} (key VARCHAR, record_id VARCHAR, source VARCHAR, rank INTEGER, landing_date DATE,"
-                " export_sha256 VARCHAR, record_number BIGINT)"
+                f"CREATE TABLE {name} (key VARCHAR, record_id VARCHAR, source VARCHAR, rank INTEGER,"
+                " landing_date DATE, export_sha256 VARCHAR, record_number BIGINT)"
             )
         for rank, source in enumerate(sources):
             _load(duck, "today", source.source, rank, source.today, key=key)

@@ -303,7 +303,7 @@ def _may_be_national(number: str) -> bool:
     digits = sum(map(len, groups))
     if len(groups) <= 2:
         return digits >= _MIN_DIGITS_IN_PAIR or (number[0] in "0(" and digits >= _MIN_DIGITS)
-    return digits >= _MIN_DIGITS
+    return digits >= _MIN_DIGITS or (number[0] == "0" and digits == _MIN_DIGITS - 1)
 
 
 def _matches(piece: str, regions: tuple[str, ...], *, lead: bool) -> Iterator[PhoneNumberMatch]:

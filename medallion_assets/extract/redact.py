@@ -1,8 +1,7 @@
 """Redaction of a sensitive source's records, before anything of them is stored.
 
 Belongs here: dropping and hashing fields, masking what the detectors find, the salt. Does not: what counts
-as personal data (detectors.py) or which source asks for what (config.py). Masks look at strings only:
-identifiers that stand as JSON numbers are for `drop` and `hash`.
+as personal data (detectors.py) or which source asks for what (config.py).
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def salt_from_environment(name: str) -> bytes:
 
 @dataclass(frozen=True)
 class Redaction:
-    """What of a source's records is not stored. Dotted paths go through lists; a key with dots goes first."""
+    """What of a source's records is not stored. Dotted paths go into a list's elements, all or one by number."""
 
     drop: tuple[str, ...] = ()
     mask: tuple[str, ...] = ()
@@ -81,9 +80,9 @@ class Redaction:
         if isinstance(value, str):
             return self.text(value) if self.mask else value
         if isinstance(value, list):
-            return [self._redacted(item, drop, hash_, salt) for item in value]
+            return self._redacted_list(value, drop, hash_, salt)
         if not isinstance(value, dict):
-            return value
+            return self._redacted_number(value)
         dropped, hashed = _by_key(value, drop), _by_key(value, hash_)
         kept: dict[str, Any] = {}
         for key, item in value.items():
@@ -95,6 +94,32 @@ class Redaction:
             else:
                 kept[name] = self._redacted(item, dropped[key], hashed[key], salt)
         return kept
+
+    def _redacted_list(
+        self, items: list[Any], drop: Sequence[str], hash_: Sequence[str], salt: bytes
+    ) -> list[Any]:
+        """A path goes on into every element, or by its number into one."""
+        kept = []
+        for number, item in enumerate(items):
+            dropped, hashed = _in_element(number, drop), _in_element(number, hash_)
+            if "" not in dropped:
+                found = _hashed(item, salt) if "" in hashed else self._redacted(item, dropped, hashed, salt)
+                kept.append(found)
+        return kept
+
+    def _redacted_number(self, value: Any) -> Any:
+        """A card or phone number may stand without quotes; masked, it becomes a text."""
+        if not self.mask or not isinstance(value, int) or isinstance(value, bool):
+            return value
+        text = str(value)
+        masked = self.text(text)
+        return value if masked == text else masked
+
+
+def _in_element(number: int, paths: Iterable[str]) -> list[str]:
+    """The paths as they go on within an element of a list; "" where one ends there."""
+    numbered = (path.partition(".") for path in paths)
+    return [*paths, *(rest for head, _, rest in numbered if head == str(number))]
 
 
 def _by_key(record: dict[str, Any], paths: Iterable[str]) -> dict[str, list[str]]:

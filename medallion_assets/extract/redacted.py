@@ -25,7 +25,7 @@ def redacted_rows(
 ) -> Iterator[pa.Table]:
     """The export's records as `read` renders them, but read in place and redacted on the way.
 
-    Raises ExportChanged where the file is no longer what was seen, so that the rows written so far are dropped.
+    Raises ExportChanged where the file is no longer what was seen, so that the rows so far are dropped.
     """
     salt = salt_from_environment(source) if redaction.hash else b""
     through = partial(_redacted, redaction=redaction, salt=salt)
