@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 
 from medallion_assets.config import EvalSetConfig, RecipeConfig, RolloutsConfig, SourceConfig
 from medallion_assets.conform.delivery import Options
-from medallion_assets.conform.evals import EVAL_PREFIX
 from medallion_assets.conform.format import Format, format_names, load_format
 from medallion_assets.curate.derived import NAMES
-from medallion_assets.schemas import DATA_UNITS, GOLD_SCHEMAS, PROMPT_UNIT, ROLLOUT_UNIT
+from medallion_assets.schemas import DATA_UNITS, EVAL_PREFIX, GOLD_SCHEMAS, PROMPT_UNIT, ROLLOUT_UNIT
 
 Place = tuple[str | int, ...]
 OPTION_DEFAULTS = Options()

@@ -210,6 +210,7 @@ RL_CURRICULUM = TableSchema(
     ),
 )
 
+EVAL_PREFIX = "eval_"  # of the names of evaluation sets' tables
 EVAL_ITEMS = TableSchema(
     "eval_items",
     1,

@@ -20,7 +20,7 @@ from medallion_assets.config import (
     TokenizerConfig,
 )
 from medallion_assets.config_checks import Problem
-from medallion_assets.conform.evals import EVAL_PREFIX, EvalStage
+from medallion_assets.conform.evals import EvalStage
 from medallion_assets.conform.format import load_format
 from medallion_assets.conform.stage import ConformStage
 from medallion_assets.curate.curriculum import CurriculumStage, PassRateRules
@@ -33,7 +33,14 @@ from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.package.tokenizer import TokenizerSpec
 from medallion_assets.roots import Roots, project_folder
-from medallion_assets.schemas import PREFERENCE_UNIT, PROMPT_UNIT, ROLLOUT_UNIT, SFT_UNIT, UNIT_SCHEMAS
+from medallion_assets.schemas import (
+    EVAL_PREFIX,
+    PREFERENCE_UNIT,
+    PROMPT_UNIT,
+    ROLLOUT_UNIT,
+    SFT_UNIT,
+    UNIT_SCHEMAS,
+)
 from medallion_assets.stage import Stage
 from medallion_assets.storage.store import Table
 

@@ -29,7 +29,6 @@ CODE = (
     "medallion_assets.records",
     "medallion_assets.schemas",
 )
-EVAL_PREFIX = "eval_"  # of the names of their tables
 Item = list[tuple[str, str]]
 
 
@@ -41,19 +40,27 @@ def items_of(record: Any, paths: Sequence[str]) -> list[Item]:
     items = _items(record, [(path, path) for path in paths])
     if not items:
         raise Rejected("no_items", f"the lists on the way of {', '.join(map(repr, paths))} are empty")
-    return items
+    return [sorted(item, key=lambda text: paths.index(text[0])) for item in items]
 
 
 def _items(record: Any, wanted: Sequence[tuple[str, str]]) -> list[Item]:
     """`wanted` pairs each path of the configuration with what of it lies below this record."""
-    lists = (split for _, path in wanted if (split := _list_on_the_way(record, path)))
-    head, elements = next(lists, (None, []))
-    if head is None:
+    lists = dict(split for _, path in wanted if (split := _list_on_the_way(record, path)))
+    if not lists:
         return [_texts(record, wanted)]
-    within = f"{head}."
+    within = tuple(f"{head}." for head in lists)
     shared = _texts(record, [pair for pair in wanted if not pair[1].startswith(within)])
-    inner = [(path, rest.removeprefix(within)) for path, rest in wanted if rest.startswith(within)]
-    return [shared + item for each in elements for item in _items(each, inner)]
+    return [
+        shared + item
+        for head, elements in lists.items()
+        for each in elements
+        for item in _items(each, _below(head, wanted))
+    ]
+
+
+def _below(head: str, wanted: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    within = f"{head}."
+    return [(path, rest.removeprefix(within)) for path, rest in wanted if rest.startswith(within)]
 
 
 def _list_on_the_way(record: Any, path: str) -> tuple[str, list[Any]] | None:

@@ -29,10 +29,8 @@ def refresh(data: Path, warehouse: Path) -> None:
             with duckdb.connect(str(temporary)) as duck:
                 for schema in ("bronze", "silver", "gold"):
                     duck.execute(f"CREATE SCHEMA {schema}")
-                for name, paths in sorted(_views(data).items()):
-                    # Folder names are no columns: a version of digits only would become a number.
-                    parts = f"read_parquet({_sql_list(paths)}, hive_partitioning = false)"
-                    duck.execute(f"CREATE VIEW {name} AS SELECT * FROM {parts}")
+                for name, query in sorted(_views(data).items()):
+                    duck.execute(f"CREATE VIEW {name} AS {query}")
             # The log of somebody who wrote to the old file would keep everyone from opening the new one.
             Path(f"{warehouse}.wal").unlink(missing_ok=True)
             os.replace(temporary, warehouse)
@@ -40,16 +38,20 @@ def refresh(data: Path, warehouse: Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _views(data: Path) -> dict[str, list[Path]]:
-    views: dict[str, list[Path]] = {}
+def _views(data: Path) -> dict[str, str]:
+    """By name, the query of each view; rejects say which table they fell out of."""
+    views: dict[str, str] = {}
+    rejects: list[str] = []
     for layer in ("bronze", "silver", "gold"):
         for table in sorted((data / layer).glob("*")):
-            for folder, manifest in _generations(table):
-                rows = [folder / part.name for part in manifest.parts]
-                views.setdefault(f'{layer}."{table.name}"', []).extend(rows)
-                rejects = [folder / part.name for part in manifest.rejects]
-                views.setdefault('silver."rejects"', []).extend(rejects)
-    return {name: paths for name, paths in views.items() if paths}
+            generations = list(_generations(table))
+            if rows := [folder / part.name for folder, manifest in generations for part in manifest.parts]:
+                views[f'{layer}."{table.name}"'] = f"SELECT * FROM {_read(rows)}"
+            if lost := [folder / part.name for folder, manifest in generations for part in manifest.rejects]:
+                rejects.append(f"SELECT '{layer}/{table.name}' AS rejected_by, * FROM {_read(lost)}")
+    if rejects:
+        views['silver."rejects"'] = " UNION ALL ".join(rejects)
+    return views
 
 
 def _generations(table: Path) -> Iterator[tuple[Path, Manifest]]:
@@ -60,6 +62,8 @@ def _generations(table: Path) -> Iterator[tuple[Path, Manifest]]:
         yield manifest.parent, Manifest.read(manifest)
 
 
-def _sql_list(paths: list[Path]) -> str:
+def _read(paths: list[Path]) -> str:
+    """Folder names are no columns: a version of digits only would become a number. By name, since partitions
+    that nobody has rebuilt yet may have the columns of an older schema."""
     quoted = ("'" + str(path).replace("'", "''") + "'" for path in paths)
-    return f"[{', '.join(quoted)}]"
+    return f"read_parquet([{', '.join(quoted)}], hive_partitioning = false, union_by_name = true)"

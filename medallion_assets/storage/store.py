@@ -51,6 +51,17 @@ class MissingPartition(LookupError):
         )
 
 
+class OtherSchema(LookupError):
+    """A partition that was written under another version of its table's schema."""
+
+    def __init__(self, table: Table, key: str, found: int) -> None:
+        super().__init__(
+            f"{table.full_name} {key} has version {found} of the schema {table.schema.name}, and this code "
+            f"reads version {table.schema.version}; rebuild it first: "
+            f"dagster asset materialize --select {table.full_name} --partition {key}"
+        )
+
+
 class ImmutablePartition(RuntimeError):
     """An attempt to overwrite or shrink an append-only partition."""
 
@@ -158,10 +169,15 @@ class PartitionStore:
             return None
 
     def paths(self, table: Table, key: str, *, rejects: bool = False) -> list[Path]:
-        """The files of the present generation; raises MissingPartition if there is none."""
+        """The files of the present generation.
+
+        Raises MissingPartition if there is none, OtherSchema where its columns may not be those expected.
+        """
         manifest = self.manifest(table, key)
         if manifest is None:
             raise MissingPartition(table.full_name, key)
+        if table.schema.columns and manifest.schema_version != table.schema.version:
+            raise OtherSchema(table, key, manifest.schema_version)
         folder = self.folder(table, key)
         return [folder / part.name for part in (manifest.rejects if rejects else manifest.parts)]
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
-from medallion_assets.schemas import REJECTS
+from medallion_assets.schemas import REJECTS, Column
 from medallion_assets.storage import catalogue
-from medallion_assets.storage.store import PartitionStore, Table
+from medallion_assets.storage.store import Build, PartitionStore, Table
 from medallion_assets_tests.storage.samples import (
     BRONZE_LOG,
     CHILDREN,
@@ -22,6 +24,7 @@ from medallion_assets_tests.storage.samples import (
     SILVER,
     append_of,
     build_of,
+    digests_of,
     exit_code_of,
     gold,
     start,
@@ -228,9 +231,32 @@ def test_a_root_with_any_name_can_be_read(tmp_path: Path, name: str) -> None:
 
 
 def test_views_have_the_declared_columns_and_no_other(store: PartitionStore, warehouse: Path) -> None:
-    declared = {"silver.numbers": NUMBERS, "gold.packed": NUMBERS, "silver.rejects": REJECTS}
+    numbers = NUMBERS.arrow.names
+    declared = {
+        "silver.numbers": numbers,
+        "gold.packed": numbers,
+        "silver.rejects": ["rejected_by", *REJECTS.arrow.names],
+    }
     for table in (SILVER, gold("12345678")):
         store.overwrite(table, DAY, build_of(1, rejected=1))
     catalogue.refresh(store.root, warehouse)
     described = {view: first_column(warehouse, f"DESCRIBE {view}") for view in declared}
-    assert described == {view: schema.arrow.names for view, schema in declared.items()}
+    assert described == declared
+
+
+def test_a_reject_names_the_table_that_it_fell_out_of(store: PartitionStore, warehouse: Path) -> None:
+    for table in (SILVER, gold("12345678")):
+        store.overwrite(table, DAY, build_of(1, rejected=1))
+    catalogue.refresh(store.root, warehouse)
+    query = "SELECT rejected_by FROM silver.rejects ORDER BY 1"
+    assert first_column(warehouse, query) == ["gold/packed", "silver/numbers"]
+
+
+def test_a_view_spans_partitions_of_an_older_schema(store: PartitionStore, warehouse: Path) -> None:
+    newer = replace(NUMBERS, version=2, columns=(*NUMBERS.columns, Column("note", pa.string(), "", True)))
+    store.overwrite(SILVER, DAY, build_of(1))
+    rows = newer.table([{"number": 2, "note": "new"}])
+    later = Build(lambda: digests_of(2), lambda writer: writer.rows(rows))
+    store.overwrite(replace(SILVER, schema=newer), "2024-09-02", later)
+    catalogue.refresh(store.root, warehouse)
+    assert first_column(warehouse, "SELECT note FROM silver.numbers ORDER BY number") == [None, "new"]

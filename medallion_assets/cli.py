@@ -1,0 +1,123 @@
+"""The command line `medallion`: questions to the store that need no Dagster.
+
+Belongs here: commands, their options and exit codes. Does not: answers (trace/) or anything that writes data.
+Nothing heavy is imported before a command runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from medallion_assets.trace.reader import Reader
+
+AS_JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print a list of answers as JSON, raw texts whole."
+)
+
+
+@click.group(name="medallion")
+def main() -> None:
+    """Ask the store of a medallion pipeline."""
+
+
+@main.group()
+def trace() -> None:
+    """Follow a record from its file to its tokens, or back.
+
+    The store is the folder that MEDALLION_DATA names (default: data).
+    """
+
+
+@trace.command()
+@click.argument("name", metavar="FILE")
+@click.option("--line", type=click.IntRange(min=1), help="A line of the decompressed file, from 1.")
+@click.option(
+    "--record", type=click.IntRange(min=0), help="A record by its number, from 1; 0 = the whole file."
+)
+@AS_JSON
+def file(name: str, line: int | None, record: int | None, as_json: bool) -> None:
+    """What became of a landed FILE, or of one of its records.
+
+    FILE is a path, a name as it landed, or the SHA-256 of the file's bytes.
+    """
+    from medallion_assets.trace.fate import fate_of
+    from medallion_assets.trace.funnel import funnel_of
+    from medallion_assets.trace.landed import exports_called, record_of, record_on
+
+    if line is not None and record is not None:
+        raise click.UsageError("give --line or --record, not both")
+    with _store() as reader:
+        exports = exports_called(reader, name)
+        if line is not None:
+            _print([fate_of(reader, record_on(reader, each, line)) for each in exports], as_json=as_json)
+        elif record is not None:
+            _print([fate_of(reader, record_of(reader, each, record)) for each in exports], as_json=as_json)
+        else:
+            _print([funnel_of(reader, each) for each in exports], as_json=as_json)
+
+
+@trace.command()
+@click.argument("record_id")
+@AS_JSON
+def record(record_id: str, as_json: bool) -> None:
+    """Where the record RECORD_ID landed, and what became of it.
+
+    At least 8 of its 32 digits, as many as no other record shares.
+    """
+    from medallion_assets.trace.records import record_called
+
+    with _store() as reader:
+        _print([record_called(reader, record_id)], as_json=as_json)
+
+
+@trace.command()
+@click.argument("recipe")
+@click.option("--partition", required=True, help="The landing date, as in 2024-09-01.")
+@click.option("--bin", "number", type=click.IntRange(min=0), required=True, help="The row, from 0.")
+@click.option("--position", type=click.IntRange(min=0), help="A token of the bin, from 0.")
+@AS_JSON
+def gold(recipe: str, partition: str, number: int, position: int | None, as_json: bool) -> None:
+    """Whose tokens are in a bin of RECIPE, or at one position of it."""
+    from medallion_assets.trace.records import bin_of
+
+    with _store() as reader:
+        _print([bin_of(reader, recipe, partition, number, position=position)], as_json=as_json)
+
+
+@contextmanager
+def _store() -> Iterator[Reader]:
+    """The store of the environment; what can't be answered ends the command with exit code 1."""
+    from medallion_assets.roots import Roots
+    from medallion_assets.storage.manifest import DamagedManifest
+    from medallion_assets.trace.errors import TraceError
+    from medallion_assets.trace.reader import open_store
+    from medallion_assets.trace.show import inert
+
+    try:
+        with open_store(Roots.from_environment().data) as reader:
+            yield reader
+    except (TraceError, DamagedManifest, OSError) as error:
+        raise click.ClickException("\n".join(map(inert, str(error).split("\n")))) from error
+
+
+def _print(answers: list[Any], *, as_json: bool) -> None:
+    """One answer for each source that the file landed in; there is hardly ever more than one."""
+    from medallion_assets.trace import show
+
+    if as_json:
+        click.echo(show.as_json(answers))
+        return
+    for number, answer in enumerate(answers):
+        if number:
+            click.echo()
+        for line in show.lines(answer):
+            click.echo(line)
+
+
+if __name__ == "__main__":
+    main()
