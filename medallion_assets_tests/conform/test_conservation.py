@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medallion_assets.conform import formats
 from medallion_assets.conform.conform import PROVENANCE
 from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import format_names, load_format
@@ -22,7 +25,8 @@ WORDS = """
     text tools tool_calls function name arguments weight loss_weight reasoning tool_call_id
     prompt completion chosen rejected label score scores question answer annotations responses fields status
     data result completions generations ratings output_1 output_2 preference message_tree_id tree_state
-    replies rank data_source reward_model ground_truth extra_info step sample_idx prompt_tokens response_tokens
+    replies rank data_source reward_model ground_truth extra_info step sample_idx prompt_tokens
+    response_tokens
     logprobs reward advantage token_ids loss_mask inference_logprobs input_lengths token_loss_mask rewards
     advantages idx
 """
@@ -179,3 +183,10 @@ def test_a_reject_keeps_what_landed() -> None:
         ("conform", "{", None),
         ("conform", None, b"\xff"),
     ]
+
+
+@pytest.mark.parametrize("format_name", format_names())
+def test_a_format_stands_on_no_other_format(format_name: str) -> None:
+    """Its own module and what all share are what its tables are rebuilt for."""
+    source = inspect.getsource(importlib.import_module(f"{formats.__name__}.{format_name}"))
+    assert "conform.formats" not in source

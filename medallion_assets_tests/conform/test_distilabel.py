@@ -54,7 +54,7 @@ def test_a_pair_without_ratings_is_a_pair() -> None:
 
 
 def test_a_pair_of_equal_ratings_is_a_tie() -> None:
-    with pytest.raises(Rejected, match="tie: chosen and rejected have the rating 5"):
+    with pytest.raises(Rejected, match="tie: chosen and rejected have the score 5"):
         conform(pair(5, 5), HERE)
     assert conform(pair(5, 5), KEEP).margin == 0
 

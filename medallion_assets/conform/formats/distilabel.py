@@ -9,7 +9,7 @@ from typing import Any
 
 from medallion_assets.conform import fields, turns, votes
 from medallion_assets.conform.delivery import Delivery, Options
-from medallion_assets.conform.formats import preference
+from medallion_assets.conform.pairs import ready_pair
 from medallion_assets.units import Preference
 
 UNITS = ("preference_triples",)
@@ -20,10 +20,7 @@ def conform(record: Any, delivery: Delivery) -> Preference:
     row = fields.an_object(record)
     if row.get("chosen") is None or row.get("rejected") is None:
         return _from_ratings(row, delivery.options)
-    pair = preference.conform(row, delivery)
-    if pair.margin == 0:  # the step picks two of equals all the same
-        votes.keep_tie(f"chosen and rejected have the rating {pair.chosen_score:g}", delivery.options)
-    return pair
+    return ready_pair(row, delivery.options)
 
 
 def _from_ratings(row: dict[str, Any], options: Options) -> Preference:
