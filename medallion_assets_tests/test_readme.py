@@ -1,4 +1,4 @@
-"""What README.md says is true: its YAML loads, its commands and variables exist."""
+"""What README.md and docs/ say is true: their YAML loads, their commands and variables exist."""
 
 from __future__ import annotations
 
@@ -8,22 +8,34 @@ from pathlib import Path
 import pytest
 import yaml
 
+from medallion_assets.cli import trace
+from medallion_assets.config import LimitsConfig
 from medallion_assets.config_file import check
 from medallion_assets.conform.format import format_names
+from medallion_assets.conform.mapping import TARGETS
+from medallion_assets.extract.redact import SALT_VARIABLE
 from medallion_assets.roots import Roots, project_folder
 
 README = (project_folder() / "README.md").read_text()
 MAKEFILE = (project_folder() / "Makefile").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+SOURCES = (project_folder() / "docs/sources.md").read_text()
+MAPPING_ROW = r"^\| `(\w+)` \| (`(?:prompt|messages)`.*) \|$"
+FEEDS = [
+    {"name": "questions", "unit": "rl_prompts", "format": "gsm8k"},
+    {"name": "logs", "unit": "rl_rollouts", "format": "verl_rollouts"},
+]
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 def test_the_example_configuration_is_valid() -> None:
     (document,) = (yaml.safe_load(block) for block in blocks("yaml"))
     config = check(document["attributes"])
-    assert [source.name for source in config.sources] == ["alpaca", "vendor"]
+    assert [source.name for source in config.sources] == ["alpaca", "vendor", "math"]
 
 
 def test_the_python_examples_are_python() -> None:
@@ -41,12 +53,30 @@ def test_every_make_target_named_is_there() -> None:
 
 
 def test_every_format_is_named() -> None:
-    assert all(name in README for name in format_names())
+    assert [name for name in format_names() if f"`{name}`" not in SOURCES] == []
+
+
+@pytest.mark.parametrize("block", blocks("yaml", SOURCES))
+def test_each_example_of_a_source_is_valid(block: str) -> None:
+    check({"start_date": "2024-09-01", "sources": FEEDS, **yaml.safe_load(block)})
+
+
+def test_the_names_that_a_mapping_may_have_are_all_told() -> None:
+    told = {
+        unit: set(re.findall(r"`(\w+)`", names))
+        for unit, names in re.findall(MAPPING_ROW, SOURCES, flags=re.MULTILINE)
+    }
+    assert told == {unit: set(targets.allowed) for unit, targets in TARGETS.items()}
+
+
+def test_the_limits_are_those_in_force() -> None:
+    (told,) = re.findall(r"`limits: (\{.*\})`", SOURCES)
+    assert yaml.safe_load(told) == LimitsConfig().model_dump()
 
 
 def test_the_environment_variables_move_the_roots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     variables = sorted(set(re.findall(r"MEDALLION_\w+", README)))
-    assert variables == ["MEDALLION_DATA", "MEDALLION_LANDING"]
+    assert variables == ["MEDALLION_DATA", "MEDALLION_LANDING", SALT_VARIABLE]
     monkeypatch.setenv("MEDALLION_DATA", str(tmp_path))
     monkeypatch.delenv("MEDALLION_LANDING", raising=False)
     assert Roots.from_environment() == Roots(tmp_path, tmp_path / "landing")
@@ -58,3 +88,11 @@ def test_the_pictures_are_there() -> None:
     pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
     assert pictures
     assert all((project_folder() / picture).is_file() for picture in pictures)
+
+
+def test_the_traces_are_commands_with_these_options() -> None:
+    commands = re.findall(r"^medallion (.*)$", README, flags=re.MULTILINE)
+    assert {command.split()[1] for command in commands} == set(trace.commands)
+    for command in commands:
+        _, name, *arguments = command.split()
+        trace.commands[name].make_context(name, arguments)
