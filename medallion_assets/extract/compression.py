@@ -49,7 +49,8 @@ class GzipFrame:
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
         piece = b" " * CHUNK_BYTES
-        while data or len(piece) == CHUNK_BYTES:  # a full piece may have left more within zlib
+        # A full piece may have left more within zlib; after the end, the tail is what unused_data has too.
+        while not self._inflate.eof and (data or len(piece) == CHUNK_BYTES):
             piece = self._inflate.decompress(data, CHUNK_BYTES)
             data = self._inflate.unconsumed_tail
             yield piece

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medallion_assets.extract import containers, ingest
+from medallion_assets.extract import compression, ingest
 from medallion_assets.extract.ingest import ExportChanged, bronze_rows, keep_raw
 from medallion_assets.extract.inventory import Export
 from medallion_assets.extract.stage import BronzeStage
@@ -139,7 +139,7 @@ BROKEN = {
 def test_a_quarantined_export_is_one_row_with_its_defect(
     landing: Landing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, content: bytes
 ) -> None:
-    monkeypatch.setattr(containers, "CHUNK_BYTES", 10_000)  # many rows are made before the defect shows
+    monkeypatch.setattr(compression, "CHUNK_BYTES", 10_000)  # many rows are made before the defect shows
     landing.drop(file, content)
     landing.drop("good_20240901.jsonl", b"7")
     store = take(landing.folder, tmp_path / "data")
