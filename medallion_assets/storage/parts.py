@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,6 +23,12 @@ from medallion_assets.storage.files import HashingFile, sync_folder, temporary_b
 from medallion_assets.storage.manifest import Part
 
 READ_BATCH_ROWS = 2048
+# Rows come in all sizes, up to rollouts of a million tokens: bytes bound what a reader or writer holds.
+READ_BATCH_BYTES = 8 << 20
+ROW_GROUP_BYTES = 64 << 20
+FIXED_WIDTH_BYTES = 8
+
+Sizes = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class SchemaMismatch(ValueError):
@@ -96,7 +105,7 @@ class PartWriter:
         self._schema = schema
         self._row_group_rows = schema.row_group_rows
         self._pending: list[pa.Table] = []
-        self._pending_rows = 0
+        self._pending_bytes: list[Sizes] = []
         self.rows = 0
         self._sink = HashingFile(self._temporary)
         self._writer = pq.ParquetWriter(
@@ -110,22 +119,24 @@ class PartWriter:
         )
 
     def write(self, table: pa.Table) -> None:
-        self._pending.append(enforce(table, self._schema))
-        self._pending_rows += table.num_rows
+        rows = enforce(table, self._schema)
+        self._pending.append(rows)
+        self._pending_bytes.append(row_bytes(rows))
         self.rows += table.num_rows
-        if self._pending_rows >= self._row_group_rows:
+        if _is_enough(self._pending_bytes, self._row_group_rows):
             self._write_groups(final=False)
 
     def _write_groups(self, *, final: bool) -> None:
-        rows = pa.concat_tables(self._pending)
-        step = self._row_group_rows
-        whole = rows.num_rows if final else rows.num_rows - rows.num_rows % step
-        for start in range(0, whole, step):
+        rows, sizes = pa.concat_tables(self._pending), np.concatenate(self._pending_bytes)
+        ends = group_ends(sizes, self._row_group_rows, ROW_GROUP_BYTES)
+        if final and rows.num_rows and (not ends or ends[-1] < rows.num_rows):
+            ends.append(rows.num_rows)
+        for start, end in pairwise([0, *ends]):
             # One chunk per group: the Parquet encoder's pages follow the chunk layout.
-            group = rows.slice(start, min(step, whole - start)).combine_chunks()
-            self._writer.write_table(group, row_group_size=step)
-        self._pending = [rows.slice(whole)] if whole < rows.num_rows else []
-        self._pending_rows = rows.num_rows - whole
+            group = rows.slice(start, end - start).combine_chunks()
+            self._writer.write_table(group, row_group_size=self._row_group_rows)
+        whole = ends[-1] if ends else 0
+        self._pending, self._pending_bytes = [rows.slice(whole)], [sizes[whole:]]
 
     def finish(self, *, export: str | None = None) -> Part:
         """Closes, syncs and names the part after its content. It counts only once a manifest names it."""
@@ -147,10 +158,60 @@ class PartWriter:
         self._temporary.unlink(missing_ok=True)
 
 
+def row_bytes(rows: pa.Table) -> Sizes:
+    """How much each row holds: its texts and numbers, nested ones too. The same however rows are chunked."""
+    columns = (_value_bytes(column.combine_chunks()) for column in rows.columns)
+    return sum(columns, np.zeros(rows.num_rows, np.int64))
+
+
+def _value_bytes(values: pa.Array) -> Sizes:
+    type_ = values.type
+    if pa.types.is_string(type_) or pa.types.is_binary(type_):
+        return _lengths(pc.binary_length(values))
+    if pa.types.is_struct(type_):
+        fields = (_value_bytes(pc.struct_field(values, [index])) for index in range(type_.num_fields))
+        return sum(fields, np.zeros(len(values), np.int64))
+    if pa.types.is_list(type_):
+        lengths = _lengths(pc.list_value_length(values))
+        held = np.concatenate([[0], np.cumsum(_value_bytes(pc.list_flatten(values)))])
+        ends = np.cumsum(lengths)
+        each: Sizes = held[ends] - held[ends - lengths]
+        return each
+    return np.full(len(values), FIXED_WIDTH_BYTES, np.int64)
+
+
+def _lengths(lengths: pa.Array) -> Sizes:
+    found: Sizes = pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    return found
+
+
+def _is_enough(sizes: Sequence[Sizes], rows: int) -> bool:
+    return sum(map(len, sizes)) >= rows or sum(int(each.sum()) for each in sizes) > ROW_GROUP_BYTES
+
+
+def group_ends(sizes: Sizes, max_rows: int, max_bytes: int) -> list[int]:
+    """Where groups end that are full: by their rows, or since the next row would be too much."""
+    total = np.cumsum(sizes)
+    ends: list[int] = []
+    start = 0
+    while start < len(sizes):
+        before = total[start - 1] if start else 0
+        too_much = max(int(np.searchsorted(total, before + max_bytes, side="right")), start + 1)
+        end = min(start + max_rows, too_much)
+        if end == len(sizes) < start + max_rows:
+            break  # another row may still fit
+        ends.append(end)
+        start = end
+    return ends
+
+
 def read_batches(
     paths: Sequence[Path], columns: Sequence[str] | None = None, *, rows: int = READ_BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of these parts in order, a batch at a time, with page checksums verified."""
+    """The rows of these parts in order, a bounded batch at a time, with page checksums verified."""
     for path in paths:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            yield from file.iter_batches(batch_size=rows, columns=list(columns) if columns else None)
+            for batch in file.iter_batches(batch_size=rows, columns=list(columns) if columns else None):
+                pieces = -(-batch.nbytes // READ_BATCH_BYTES)
+                step = max(1, batch.num_rows // max(pieces, 1))
+                yield from (batch.slice(start, step) for start in range(0, batch.num_rows, step))

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -18,7 +19,15 @@ from hypothesis import strategies as st
 
 from medallion_assets.schemas import MESSAGE, Column, TableSchema
 from medallion_assets.storage.manifest import Part
-from medallion_assets.storage.parts import PartWriter, SchemaMismatch, read_batches
+from medallion_assets.storage.parts import (
+    READ_BATCH_BYTES,
+    ROW_GROUP_BYTES,
+    PartWriter,
+    SchemaMismatch,
+    group_ends,
+    read_batches,
+    row_bytes,
+)
 from medallion_assets_tests.storage.samples import NUMBERS, numbers, sha256_of
 
 # Every kind of column that the project's tables have, in groups small enough to be crossed often.
@@ -277,3 +286,45 @@ def test_an_unfinished_part_is_invisible_and_an_abandoned_one_is_gone(tmp_path: 
     assert [path.name for path in tmp_path.glob("*.parquet")] == [finished.name]
     writer.abandon()
     assert [path.name for path in tmp_path.iterdir()] == [finished.name]
+
+
+SIZES = st.lists(st.integers(0, 9), max_size=30).map(lambda sizes: np.array(sizes, np.int64))
+
+
+@given(SIZES, st.integers(1, 5), st.integers(1, 20))
+def test_a_group_is_full_by_rows_or_by_bytes_and_never_over(sizes: Any, rows: int, most: int) -> None:
+    ends = group_ends(sizes, rows, most)
+    for start, end in pairwise([0, *ends]):
+        size = int(sizes[start:end].sum())
+        assert 0 < end - start <= rows
+        assert size <= most or end - start == 1
+        assert end - start == rows or size + int(sizes[end : end + 1].sum()) > most
+
+
+@given(SIZES, st.integers(0, 30), st.integers(1, 5), st.integers(1, 20))
+def test_rows_still_to_come_move_no_group(sizes: Any, so_far: int, rows: int, most: int) -> None:
+    ends = group_ends(sizes, rows, most)
+    early = group_ends(sizes[:so_far], rows, most)
+    assert ends[: len(early)] == early
+
+
+@given(rows=ROWS, cut=st.integers(0, 23))
+@settings(deadline=None)
+def test_a_row_weighs_the_same_however_rows_are_chunked(rows: list[dict[str, Any]], cut: int) -> None:
+    whole, pieces = EVERYTHING.table(rows), [EVERYTHING.table(rows[:cut]), EVERYTHING.table(rows[cut:])]
+    assert row_bytes(whole).tolist() == row_bytes(pa.concat_tables(pieces)).tolist()
+    assert row_bytes(whole).tolist() == [*row_bytes(pieces[0]), *row_bytes(whole.slice(cut))]
+
+
+def test_large_rows_make_small_groups_and_small_batches(tmp_path: Path) -> None:
+    texts = TableSchema("texts", 1, (Column("text", pa.string(), ""),))
+    rows = [texts.table([{"text": letter * (10 << 20)}]) for letter in "abcdefghijklmn"]
+    part = write_part(tmp_path, texts, *rows)
+    assert write_part(tmp_path, texts, pa.concat_tables(rows)) == part
+    with pq.ParquetFile(tmp_path / part.name) as file:
+        groups = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    assert groups == [6, 6, 2]
+    assert 6 * (10 << 20) <= ROW_GROUP_BYTES < 7 * (10 << 20)
+    batches = list(read_batches([tmp_path / part.name]))
+    assert [batch.num_rows for batch in batches] == [1] * 14
+    assert READ_BATCH_BYTES < 2 * (10 << 20)
