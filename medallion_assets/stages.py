@@ -99,8 +99,9 @@ class PipelineStages:
                 return [bronze, eval_set.items]
         source = next(source for source in self.sources if source.bronze == bronze)
         unit = self.units[source.config.unit]
+        rated = [self.curriculum] if self.curriculum and self.curriculum.prompts == unit.table else []
         recipes = [recipe for recipe in self.recipes.values() if recipe.silver == unit.table]
-        return [bronze, source.conformed, unit, *recipes]
+        return [bronze, source.conformed, unit, *rated, *recipes]
 
 
 def stages_of(config: PipelineConfig, roots: Roots, *, base: Path) -> PipelineStages:

@@ -11,6 +11,7 @@ from medallion_assets.conform.evals import EvalStage
 from medallion_assets.curate.curriculum import CurriculumStage
 from medallion_assets.curate.derived import DerivedStage
 from medallion_assets.curate.stage import UnitStage
+from medallion_assets.schemas import EVAL_PREFIX
 from medallion_assets.stage import Stage
 from medallion_assets.stages import SourceStages
 from medallion_assets.storage.store import PartitionStore, Table
@@ -37,9 +38,10 @@ def conformed_asset(
 def eval_asset(
     items: EvalStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
 ) -> dg.AssetsDefinition:
+    name = items.bronze.name.removeprefix(EVAL_PREFIX)
     description = (
-        f"The evaluation set **{items.bronze.name}** as of each day: the texts of its items, from the newest "
-        f"delivery of each file ({', '.join(items.fields)})."
+        f"The evaluation set **{name}** as of each day: the texts of its items, from the newest delivery "
+        f"of each file ({', '.join(items.fields)})."
     )
     return _asset(items, description, [_dep(items.bronze, ALL_DAYS_SO_FAR)], partitions, store)
 

@@ -1,8 +1,8 @@
 """Where personal data stands in a text: for each kind that a source can mask, a finder of spans.
 
-Belongs here: what is taken for an e-mail address, phone number, IP address, card or national id, and what
-is left as arithmetic, a date or a version. Does not: replacing the finds, or reading other scripts' digits
-(both redact.py): texts come with ASCII digits and punctuation. Numbers need whole tokens, their usual
+Belongs here: what is taken for an e-mail address, IP address, card or national id. Does not: phone numbers
+(phones.py), what is left as arithmetic (quantities.py), replacing the finds or reading other scripts' digits
+(redact.py, plain.py): texts come with ASCII digits and punctuation. Numbers need whole tokens, their usual
 groups or a checksum, since bare digits are mostly arithmetic; each pattern says which.
 """
 
@@ -15,57 +15,23 @@ from functools import cache
 from importlib import import_module
 from itertools import chain
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from phonenumbers import PhoneNumberMatch
+from medallion_assets.extract.phones import PHONE_REGIONS, Span, phones
+from medallion_assets.extract.quantities import (
+    NO_DIGIT,
+    ip_address_of,
+    is_bare_quantity,
+    is_quantity,
+    without_uuids,
+)
 
-Span = tuple[int, int]
+__all__ = ["DETECTORS", "PHONE_REGIONS", "Detector", "Span", "phones"]
+
 Detector = Callable[[str], Iterator[Span]]
 
-# Regions whose numbers are known without +country. Each takes time, and takes more numbers for phones.
-PHONE_REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "SE", "BR", "IN", "CN", "TW", "JP", "AU")
-
-# An operand, a price, a percentage, a decimal or an ordinal is no identifier. An operator has to stand
-# between two of them: **bold** and +1 are none.
-_COUNTS_BEFORE = re.compile(r"(?:[$€£¥₹第]|[0-9)\]}%](?: ?[*^\xd7\xf7+=] ?| [-/] ))\Z")
-_COUNTS_AFTER = re.compile(r"[%°$€£¥₹號号]| ?=| ?[*^\xd7\xf7+] ?[-$€£¥₹(0-9.]| [-/] [0-9(]")
-_CURRENCY_BEFORE = re.compile(r"[$€£¥₹] \Z")
-_CURRENCY_AFTER = re.compile(r" [%$€£¥₹]")
-# Bare digits that are one part of a path, a name or a UUID.
-_PART_BEFORE = re.compile(r"[/_-]\Z")
-_PART_AFTER = re.compile(r"[/_-][0-9A-Za-z]")
 _BEFORE = r"(?<![0-9A-Za-z])(?<![0-9]\.)"
 _AFTER = r"(?![0-9A-Za-z])(?!\.[0-9])"
-_NO_DIGIT = re.compile(r"[^0-9]+")
-_UUID = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?![0-9A-Za-z])")
-_UUID_CHARACTERS = 36
-
-
-def _is_quantity(text: str, start: int, end: int) -> bool:
-    before = _COUNTS_BEFORE.search(text, max(0, start - 4), start)
-    return before is not None or _COUNTS_AFTER.match(text, end) is not None
-
-
-def _is_part(text: str, start: int, end: int) -> bool:
-    before = _PART_BEFORE.search(text, max(0, start - 1), start)
-    return before is not None or _PART_AFTER.match(text, end) is not None
-
-
-def _is_bare_quantity(text: str, start: int, end: int) -> bool:
-    """Of digits in one piece: they need more reasons to be somebody's."""
-    priced = _CURRENCY_BEFORE.search(text, max(0, start - 2), start) or _CURRENCY_AFTER.match(text, end)
-    return priced is not None or _is_part(text, start, end) or _is_filler(text[start:end])
-
-
-def _without_uuids(text: str) -> str:
-    return _UUID.sub("-" * _UUID_CHARACTERS, text) if text.count("-") >= 4 else text
-
-
-def _is_filler(digits: str) -> bool:
-    """0101010, 111-111-1111: binary, or made up."""
-    return len(set(digits)) < 3
-
 
 # Letters of scripts without spaces: beside an ASCII address they are the sentence, not the address.
 _UNSPACED = (
@@ -143,17 +109,10 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _is_host(text: str) -> bool:
-    address = _address(text)
+    address = ip_address_of(text)
     if isinstance(address, ipaddress.IPv6Address):
         return any(address in block for block in _IPV6_HOSTS)
     return address is not None and not (address.is_loopback or address.is_unspecified or address.is_reserved)
-
-
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
 
 
 # Digits in one piece, or in the groups that cards are embossed with; then issuer, length and Luhn digit.
@@ -176,8 +135,8 @@ _MAYBE_CARD = re.compile(r"[0-9](?:[ .-]{0,3}[0-9]){12}")
 def cards(text: str) -> Iterator[Span]:
     if _MAYBE_CARD.search(text):
         for match in chain.from_iterable(pattern.finditer(text) for pattern in _CARDS):
-            digits = _NO_DIGIT.sub("", match[0])
-            if _ISSUED.fullmatch(digits) and _luhn()(digits) and not _is_quantity(text, *match.span()):
+            digits = NO_DIGIT.sub("", match[0])
+            if _ISSUED.fullmatch(digits) and _luhn()(digits) and not is_quantity(text, *match.span()):
                 yield match.span()
 
 
@@ -218,7 +177,7 @@ _MAYBE_ID = re.compile(
 
 
 def national_ids(text: str) -> Iterator[Span]:
-    text = _without_uuids(text)
+    text = without_uuids(text)
     if _MAYBE_ID.search(text):
         for pattern, is_valid in _national_ids():
             for match in pattern.finditer(text):
@@ -228,9 +187,9 @@ def national_ids(text: str) -> Iterator[Span]:
 
 
 def _is_number(text: str, start: int, end: int) -> bool:
-    if _is_quantity(text, start, end):
+    if is_quantity(text, start, end):
         return True
-    return text[start:end].isdigit() and _is_bare_quantity(text, start, end)
+    return text[start:end].isdigit() and is_bare_quantity(text, start, end)
 
 
 @cache
@@ -265,84 +224,6 @@ def _has_date(module: Any, number: str) -> bool:
         return bool(module.get_birth_date(number))
     except ValidationError:
         return False
-
-
-_PHONE = re.compile(
-    r"[0-9](?:[ ./()~-]{0,4}[0-9]){6,}(?:[ ,;]{0,2}(?:ext\.?|x|#)[ .:]{0,2}[0-9]{1,6}(?![0-9]))?"
-)
-# What shows a phone whatever its grouping: a plus, a trunk zero, an area code in brackets.
-_LEAD = re.compile(r"(?<=\+)[0-9]|0|(?<=\()[0-9]{1,5}\)")
-_DATE = re.compile(
-    r"\b(?:1[89]|2[01])[0-9]{2}([-./ ])[0-9]{1,2}\1[0-9]{1,2}\b"
-    r"|\b[0-9]{1,2}([-./ ])[0-9]{1,2}\2(?:1[89]|2[01])[0-9]{2}\b|\b[0-9]{1,2}/(?:1[89]|2[01])[0-9]{2}\b"
-)
-_DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
-_FRACTION = re.compile(r"[0-9]\.\Z")  # what stands before the digits of one
-# Shorter ones, longer ones and other groupings are valid in some region or other, whatever they count.
-_BARE_DIGITS = range(10, 14)
-_MIN_DIGITS = 9
-_MIN_DIGITS_IN_PAIR = 10
-_MAX_GROUPS = 6
-
-
-def phones(text: str, regions: tuple[str, ...] = PHONE_REGIONS) -> Iterator[Span]:
-    """Numbers with +country, or written as one of the regions writes them."""
-    text = _without_uuids(text)
-    for window in _PHONE.finditer(text):
-        lead = _LEAD.match(text, window.start())
-        if lead or _may_be_national(window[0]):
-            offset = max(0, window.start() - 3)
-            for match in _matches(text[offset : window.end() + 1], regions, lead=lead is not None):
-                start, end = offset + match.end - len(match.raw_string.lstrip()), offset + match.end
-                if text[start] == "+" or _is_national(text, start, end, match):
-                    yield start, end
-
-
-def _may_be_national(number: str) -> bool:
-    groups = _NO_DIGIT.sub(" ", number).split()
-    digits = sum(map(len, groups))
-    if len(groups) <= 2:
-        return digits >= _MIN_DIGITS_IN_PAIR or (number[0] in "0(" and digits >= _MIN_DIGITS)
-    return digits >= _MIN_DIGITS or (number[0] == "0" and digits == _MIN_DIGITS - 1)
-
-
-def _matches(piece: str, regions: tuple[str, ...], *, lead: bool) -> Iterator[PhoneNumberMatch]:
-    from phonenumbers import Leniency, PhoneNumberMatcher
-
-    leniency = Leniency.VALID if lead else Leniency.STRICT_GROUPING
-    for region in _known(regions):
-        yield from PhoneNumberMatcher(piece, region, leniency=leniency)
-
-
-@cache
-def _known(regions: tuple[str, ...]) -> tuple[str | None, ...]:
-    from phonenumbers import SUPPORTED_REGIONS
-
-    if unknown := sorted(set(regions) - SUPPORTED_REGIONS):
-        raise ValueError(f"phone_regions has {unknown}, expected ISO 3166 codes such as 'GB' (not 'UK')")
-    return (None, *regions)
-
-
-def _is_national(text: str, start: int, end: int, match: PhoneNumberMatch) -> bool:
-    number = text[start:end]
-    groups = _NO_DIGIT.sub(" ", number).split()
-    digits = "".join(groups)
-    if _DATE.search(number) or _DECIMAL.fullmatch(number.strip("()")) or _is_filler(digits):
-        return False
-    if _address(number) or _is_quantity(text, start, end) or _FRACTION.search(text, max(0, start - 2), start):
-        return False
-    if len(groups) > 1:
-        is_range = re.fullmatch(r"\([1-9][0-9]+ ?[-/] ?[0-9]+", number)
-        return len(groups) <= _MAX_GROUPS and not is_range and _may_be_national(number)
-    mobile = digits[0] == "0" or _is_mobile(match)
-    return mobile and len(digits) in _BARE_DIGITS and not _is_bare_quantity(text, start, end)
-
-
-def _is_mobile(match: PhoneNumberMatch) -> bool:
-    """Numbers that nobody writes a zero before."""
-    from phonenumbers import PhoneNumberType, number_type
-
-    return number_type(match.number) in (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
 
 DETECTORS: Mapping[str, Detector] = MappingProxyType(

@@ -88,7 +88,7 @@ class Inventory:
 
 
 class _Seen(msgspec.Struct, array_like=True):
-    """Cache entry: the SHA-256 of a file that has not been touched since."""
+    """Cache entry, by inode since shown names may be equal: the SHA-256 of a file not touched since."""
 
     size: int
     mtime_ns: int
@@ -128,11 +128,13 @@ def scan(landing: Path, ledger: Path, *, rules: LandingRules = EVERYTHING, wait:
         name = rules.shown(file)
         if why := _refusal(file, path):
             refused.append((printable(name), why))
-        elif _lacks_marker(path, rules) or not (seen := _settled_digest(path, cache.get(name), wait=wait)):
+        elif _lacks_marker(path, rules) or not (seen := _settled_digest(path, cache, wait=wait)):
             unsettled.append(name)
         else:
             found.append(_Found(date_in_path(file), name, path, *seen))
-    _write_cache(cache_path, cache, {each.name: _seen(each.status, each.sha256) for each in found})
+    _write_cache(
+        cache_path, cache, {str(each.status.st_ino): _seen(each.status, each.sha256) for each in found}
+    )
     exports, redelivered = _claim_all(found, ledger, numbered=rules.numbered)
     return Inventory(exports, redelivered, tuple(unsettled), tuple(refused))
 
@@ -154,7 +156,7 @@ def _claim_all(
 ) -> tuple[tuple[Export, ...], tuple[str, ...]]:
     """Earliest date first, so that among files first seen together the result follows from their paths."""
     today = datetime.now(UTC).date()
-    order = len(list(ledger.glob("*.json"))) if numbered else None
+    order = len(list(ledger.glob(f"{'?' * 64}.json"))) if numbered else None  # claims only
     exports: dict[str, Export] = {}
     redelivered = []
     for each in sorted(found, key=lambda each: (each.day or today, each.name)):
@@ -219,11 +221,12 @@ def _refusal(file: str, path: Path) -> str | None:
     return None if os.access(path, os.R_OK) else "can't be read: permission denied"
 
 
-def _settled_digest(path: Path, seen: _Seen | None, *, wait: bool) -> tuple[os.stat_result, str] | None:
+def _settled_digest(path: Path, cache: dict[str, _Seen], *, wait: bool) -> tuple[os.stat_result, str] | None:
     """The file's status and SHA-256, or None while it is being written (or has just vanished)."""
     try:
         with path.open("rb") as file:
             before = os.fstat(file.fileno())
+            seen = cache.get(str(before.st_ino))
             if seen is not None and seen.is_of(before):
                 return before, seen.sha256
             if _is_being_written(file.fileno()):

@@ -1,30 +1,36 @@
 """Redaction of a sensitive source's records, before anything of them is stored.
 
-Belongs here: dropping and hashing fields, masking what the detectors find, the salt. Does not: what counts
-as personal data (detectors.py) or which source asks for what (config.py).
+Belongs here: dropping and hashing fields, masking what the detectors find, the salt. Does not: how a text is
+read (plain.py), what counts as personal data (detectors.py) or which source asks for what (config.py).
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import os
 import re
-import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import count
 from typing import Any
 
+import msgspec
+
 from medallion_assets.extract.detectors import DETECTORS, PHONE_REGIONS, Detector, Span, phones
-from medallion_assets.records import canonical_json
+from medallion_assets.extract.plain import plain
+from medallion_assets.records import Rejected, canonical_json, strict_json
 
 SALT_VARIABLE = "MEDALLION_REDACTION_SALT"
 MIN_SALT_BYTES = 16
+# What spreadsheets make of a number in a column that has gaps.
+WHOLE_FLOAT = re.compile(r"([0-9]{7,})\.0+", re.ASCII)
 HASH_HEX_DIGITS = 32
-# JSON inside a string: without this, the n of \n is a letter in front of the number that follows.
-_ESCAPE = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|[nrtbf/"])')
+MAX_EXACT_FLOAT = 2**53  # beyond, not every digit is the number's own
+# How Parquet's binary columns come.
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4}){2,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 # Every detector needs one of these; most strings of most records have none.
 _HINT = re.compile(r"[@\uff20\d]|::")
@@ -50,7 +56,7 @@ def salt_from_environment(name: str) -> bytes:
 
 @dataclass(frozen=True)
 class Redaction:
-    """What of a source's records is not stored. Dotted paths go into a list's elements, all or one by number."""
+    """What of a source's records is not stored. Dotted paths go into a list, all of it or one by number."""
 
     drop: tuple[str, ...] = ()
     mask: tuple[str, ...] = ()
@@ -66,8 +72,15 @@ class Redaction:
         return self._redacted(value, self.drop, self.hash, salt)
 
     def text(self, text: str) -> str:
-        """Masked until nothing is found, since what is left of a number can be one by itself."""
-        while _HINT.search(text) and (found := _joined(_found(plain(text), self._finders))):
+        return self._without_finds(text, read=plain)
+
+    def name(self, name: str) -> str:
+        """A part of a path, in which underscores are spaces too."""
+        return self._without_finds(self.text(name), read=lambda text: plain(text).replace("_", " "))
+
+    def _without_finds(self, text: str, *, read: Callable[[str], str]) -> str:
+        """Until nothing is found, since what is left of a number can be one by itself."""
+        while _HINT.search(text) and (found := _joined(_found(read(text), self._finders))):
             text = _masked(text, found)
         return text
 
@@ -78,7 +91,7 @@ class Redaction:
 
     def _redacted(self, value: Any, drop: Sequence[str], hash_: Sequence[str], salt: bytes) -> Any:
         if isinstance(value, str):
-            return self.text(value) if self.mask else value
+            return self._redacted_text(value, drop, hash_, salt)
         if isinstance(value, list):
             return self._redacted_list(value, drop, hash_, salt)
         if not isinstance(value, dict):
@@ -107,13 +120,44 @@ class Redaction:
                 kept.append(found)
         return kept
 
+    def _redacted_text(self, text: str, drop: Sequence[str], hash_: Sequence[str], salt: bytes) -> str:
+        """A path goes on into JSON within a text, as cells of CSV and Parquet hold it."""
+        if (drop or hash_) and (inner := _json_within(text)) is not None:
+            redacted = self._redacted(inner, drop, hash_, salt)
+            if redacted != inner:
+                return msgspec.json.encode(redacted).decode()
+        if self.mask and (inner := _text_within(text)) is not None and (masked := self.text(inner)) != inner:
+            return base64.b64encode(masked.encode()).decode()
+        if (whole := WHOLE_FLOAT.fullmatch(text)) and (masked := self.text(whole[1])) != whole[1]:
+            return masked
+        return self.text(text)
+
     def _redacted_number(self, value: Any) -> Any:
-        """A card or phone number may stand without quotes; masked, it becomes a text."""
-        if not self.mask or not isinstance(value, int) or isinstance(value, bool):
+        """A card or phone number may lack quotes, and be a float where others of its column are missing."""
+        is_whole = isinstance(value, float) and value.is_integer() and abs(value) <= MAX_EXACT_FLOAT
+        if not self.mask or isinstance(value, bool) or not (isinstance(value, int) or is_whole):
             return value
-        text = str(value)
+        text = str(int(value))
         masked = self.text(text)
         return value if masked == text else masked
+
+
+def _json_within(text: str) -> Any:
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return strict_json(text)
+    except Rejected:
+        return None
+
+
+def _text_within(text: str) -> str | None:
+    if not _BASE64.fullmatch(text):
+        return None
+    try:
+        return base64.b64decode(text).decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _in_element(number: int, paths: Iterable[str]) -> list[str]:
@@ -148,40 +192,6 @@ def _hashed(value: Any, salt: bytes) -> Any:
         return [_hashed(item, salt) for item in value]
     digest = hmac.new(salt, canonical_json(value).encode(), hashlib.sha256).hexdigest()
     return f"hash:{digest[:HASH_HEX_DIGITS]}"
-
-
-class _Plain(dict[int, str]):
-    """Each character's ASCII reading, one for one so that offsets hold; filled as characters are met."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        digit = unicodedata.decimal(character, None)
-        category = unicodedata.category(character)
-        if digit is not None:
-            plain = str(digit)
-        elif category == "Pd" or character == "\N{MINUS SIGN}":
-            plain = "-"
-        elif category == "Zs":
-            plain = " "
-        else:
-            plain = chr(code - 0xFEE0) if 0xFF01 <= code <= 0xFF5E else character
-        self[code] = plain
-        return plain
-
-
-_PLAIN = _Plain()
-
-
-def plain(text: str) -> str:
-    """The text as detectors read it, equally long: ASCII digits and punctuation, JSON escapes blanked."""
-    if "\\" in text:
-        text = _ESCAPE.sub(_unescaped, text)
-    return text if text.isascii() else text.translate(_PLAIN)
-
-
-def _unescaped(escape: re.Match[str]) -> str:
-    letter = chr(int(escape[1], 16)) if escape[1] else "\n"
-    return (letter if letter.isalpha() else "\n") * len(escape[0])
 
 
 def _found(text: str, finders: Sequence[Finder]) -> list[tuple[Span, str]]:

@@ -15,7 +15,7 @@ from medallion_assets.extract.ingest import bronze_rows, keep_raw
 from medallion_assets.extract.inventory import EVERYTHING, Export, Inventory, LandingRules, scan
 from medallion_assets.extract.limits import DEFAULT_LIMITS, Limits
 from medallion_assets.extract.redact import Redaction
-from medallion_assets.extract.redacted import redacted_rows
+from medallion_assets.extract.redacted import paths_shown, redacted_rows, shown_path
 from medallion_assets.schemas import BRONZE
 from medallion_assets.storage.store import Append, PartitionStore, Table
 
@@ -49,9 +49,12 @@ class BronzeStage:
         return set()
 
     def inventory(self, store: PartitionStore, *, wait: bool = False) -> Inventory:
-        shown = self.redaction.text if self.redaction else self.rules.shown
-        rules = replace(self.rules, shown=shown)
-        return scan(self.landing, store.table_folder(self.table) / "_exports", rules=rules, wait=wait)
+        ledger = store.table_folder(self.table) / "_exports"
+        if self.redaction is None:
+            return scan(self.landing, ledger, rules=self.rules, wait=wait)
+        shown = partial(shown_path, redaction=self.redaction)
+        with paths_shown(shown):
+            return scan(self.landing, ledger, rules=replace(self.rules, shown=shown), wait=wait)
 
     def missing(self, store: PartitionStore, inventory: Inventory) -> dict[date, list[str]]:
         """The exports that landed and that bronze does not hold, by landing date."""

@@ -103,7 +103,8 @@ def test_turns_that_say_nothing_or_too_much_are_refused(messages: list[Message],
 
 
 def test_a_reject_names_the_turn() -> None:
-    found = [first_reject(Conversation(spoken(letters)), GATES["sft_pairs"]) for letters in ("uua", "uau", "uca")]
+    gates = GATES["sft_pairs"]
+    found = [first_reject(Conversation(spoken(letters)), gates) for letters in ("uua", "uau", "uca")]
     assert [reject.detail for reject in found if reject] == [
         "turn 2 is user after user",
         "it ends with user, not with assistant or call",
