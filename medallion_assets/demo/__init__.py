@@ -1,4 +1,4 @@
-"""Everything that the sample pipeline needs and generates itself: text, exports, the tokenizer, the funnel.
+"""Everything that the sample pipeline needs and generates itself: text, exports, the tokenizer.
 
 Nothing outside this package depends on it.
 """

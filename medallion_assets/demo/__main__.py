@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medallion_assets.config_file import load_config
 from medallion_assets.demo.exports import DAYS, land
-from medallion_assets.report.funnel import as_text, funnels
+from medallion_assets.report.funnel import recipe_as_text, recipe_funnels, table_funnels, tables_as_text
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.stages import PipelineStages, stages_of
 from medallion_assets.storage.store import PartitionStore
@@ -32,7 +32,8 @@ def main() -> int:
     after = _content(stages, store)
     changed = sum(before.get(partition) != content for partition, content in after.items())
     print(f"Done in {time.monotonic() - started:.1f} s: {changed} of {len(after)} partitions changed.\n")
-    print(as_text(funnels(stages, store, RECIPE)))
+    print(f"{recipe_as_text(recipe_funnels(stages, store, RECIPE))}\n")
+    print(tables_as_text(table_funnels(stages, store)))
     print(f"\nGold:      {_shown(store.table_folder(stages.recipes[RECIPE].table))}")
     print(f"Catalogue: {_shown(roots.warehouse)}   (DuckDB: select * from silver.rejects)")
     print("UI:        make dev   (then open the address it prints)")

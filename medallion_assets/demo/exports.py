@@ -1,39 +1,48 @@
-"""Sample exports for three landing dates, with what real feeds bring: repeats, bad rows, a file sent twice.
+"""Sample exports of every source for three landing dates, with what real feeds bring: repeats, bad rows,
+a file sent twice, an upload that broke off.
 
-Belongs here: three sources' formats and their faults. Does not: the text itself (text.py).
+Belongs here: which day brings what, in which container. Does not: records and their faults (conversations.py,
+judgements.py, tickets.py, rollouts.py).
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from medallion_assets.demo.text import Talk, talks
+from medallion_assets.demo.arithmetic import Problem, problems
+from medallion_assets.demo.containers import cut_short, gzipped, json_array, zstandard_compressed
+from medallion_assets.demo.conversations import alpaca, messages, sharegpt
+from medallion_assets.demo.judgements import Task, annotated, scored
+from medallion_assets.demo.rollouts import SAMPLES, evaluation, prompts, step_log
+from medallion_assets.demo.text import questions, talks
+from medallion_assets.demo.tickets import tickets
 from medallion_assets.storage import files
 
 DAYS = ("2024-09-01", "2024-09-02", "2024-09-03")
 RECORDS_A_FILE = 1500
 REPEATED = 100
+TICKETS = 150
+TASKS, REPEATED_TASKS = 150, 20
+SCORED = 100
+PROBLEMS, REPEATED_PROBLEMS = 60, 6
+EVALUATED = 40
+RUN = "grpo-sums"
+STEPS_A_DAY = 4
+PROBLEMS_A_STEP = 12
+STEP_WITH_LATE_WORKER, BROKEN_STEP = 11, 12
+Named = Iterator[tuple[str, bytes]]
 
 
 def sample_exports() -> dict[str, bytes]:
     """Every sample export by its path below the landing root. The same bytes each time."""
     exports: dict[str, bytes] = {}
     for number, day in enumerate(DAYS):
-        batch = talks(seed=number + 1, count=RECORDS_A_FILE)
-        before = talks(seed=number, count=REPEATED) if number else []
-        exports[f"alpaca/{day}/export.json"] = _alpaca(batch + before)
-        exports[f"sharegpt/dt={day}/part-0.jsonl.gz"] = _zipped(
-            _sharegpt(talks(seed=number + 11, count=RECORDS_A_FILE))
-        )
-        exports[f"messages/batch_{day.replace('-', '')}.jsonl"] = _messages(
-            talks(seed=number + 21, count=RECORDS_A_FILE)
-        )
+        exports |= dict(_conversations(number, day))
+        exports |= dict(_judgements(number, day))
+        exports |= dict(_prompts(number, day))
+        exports |= dict(_rollouts(number, day))
     exports[f"alpaca/{DAYS[2]}/export_again.json"] = exports[f"alpaca/{DAYS[0]}/export.json"]
-    exports[f"sharegpt/dt={DAYS[1]}/part-1.jsonl.gz"] = _zipped(_sharegpt(talks(seed=99, count=50)))[:-20]
     return exports
 
 
@@ -49,46 +58,69 @@ def land(landing: Path) -> list[str]:
     return written
 
 
-def _alpaca(batch: Sequence[Talk]) -> bytes:
-    """A JSON array; every two hundredth record lacks its output."""
-    records = []
-    for number, talk in enumerate(batch):
-        (instruction, output), *_ = talk.turns
-        row = {"instruction": instruction, "input": "", "output": "" if number % 200 == 199 else output}
-        records.append(row | ({"system": talk.system} if talk.system else {}))
-    return json.dumps(records, indent=1).encode()
+def _conversations(number: int, day: str) -> Named:
+    before = talks(seed=number, count=REPEATED) if number else []
+    yield f"alpaca/{day}/export.json", alpaca(talks(seed=number + 1, count=RECORDS_A_FILE) + before)
+    yield (
+        f"sharegpt/dt={day}/part-0.jsonl.gz",
+        gzipped(sharegpt(talks(seed=number + 11, count=RECORDS_A_FILE))),
+    )
+    if number == 1:
+        broken = cut_short(gzipped(sharegpt(talks(seed=99, count=50))))
+        yield f"sharegpt/dt={day}/part-1.jsonl.gz", broken
+    compact = day.replace("-", "")
+    yield f"messages/batch_{compact}.jsonl", messages(talks(seed=number + 21, count=RECORDS_A_FILE))
+    yield f"support_tickets/{day}/tickets.jsonl", tickets(seed=number + 1, count=TICKETS)
 
 
-def _sharegpt(batch: Sequence[Talk]) -> bytes:
-    """JSONL; some conversations begin with the wrong speaker."""
-    lines = []
-    for number, talk in enumerate(batch):
-        turns = [turn for question, answer in talk.turns for turn in (("human", question), ("gpt", answer))]
-        turns = turns[1:] if number % 250 == 249 else turns
-        conversation = [{"from": who, "value": text} for who, text in turns]
-        lines.append({"id": f"talk_{number}", "conversations": conversation})
-    return _jsonl(lines)
+def _judgements(number: int, day: str) -> Named:
+    """Label Studio exports what it did before too, so the first tasks come again."""
+    again = _tasks(0)[:REPEATED_TASKS] if number else []
+    yield f"annotators/project-7-at-{day}.json", json_array(_tasks(number) + again)
+    candidates = questions(seed=number + 41, count=SCORED, answers=4)
+    yield f"ranked/dt={day}/scored.jsonl.gz", gzipped(scored(candidates, seed=number + 41))
 
 
-def _messages(batch: Sequence[Talk]) -> bytes:
-    """JSONL with system turns; one line is cut short, one has no messages."""
-    lines: list[Any] = []
-    for talk in batch:
-        system = [{"role": "system", "content": talk.system}] if talk.system else []
-        turns = [
-            {"role": role, "content": text}
-            for question, answer in talk.turns
-            for role, text in (("user", question), ("assistant", answer))
-        ]
-        lines.append({"messages": system + turns})
-    lines[7] = {"prompt": "a record of another shape"}
-    content = _jsonl(lines)
-    return content + b'{"messages": [{"role": "user", "content": "cut sho\n'
+def _tasks(number: int) -> list[Task]:
+    """Those that were annotated on a day."""
+    return annotated(questions(seed=number + 31, count=TASKS, answers=2), seed=number + 31)
 
 
-def _jsonl(lines: Sequence[Any]) -> bytes:
-    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+def _prompts(number: int, day: str) -> Named:
+    again = _problems(0)[:REPEATED_PROBLEMS] if number else []
+    yield f"math_prompts/{day}/train-00000-of-00001.parquet", prompts(_problems(number) + again)
+    if number == 0:
+        held_out = problems(seed=61, count=EVALUATED)
+        yield f"evals/math_eval/math_eval_{day.replace('-', '')}.csv", evaluation(held_out)
 
 
-def _zipped(content: bytes) -> bytes:
-    return gzip.compress(content, mtime=0)
+def _rollouts(number: int, day: str) -> Named:
+    """The first two days answer problems of the first, the third those of the second.
+
+    On the second day, training goes on from a checkpoint before the last step, which is thus logged twice.
+    """
+    asked = _problems(number - 1 if number else 0)
+    first = number * STEPS_A_DAY + 1
+    for place in range(STEPS_A_DAY):
+        step = first + place
+        late = SAMPLES if step == STEP_WITH_LATE_WORKER else 0
+        packed = zstandard_compressed(step_log(_of_step(asked, number + place), step, seed=51, late=late))
+        yield _log_name(day, step), cut_short(packed) if step == BROKEN_STEP else packed
+    if number == 1:
+        again = step_log(_of_step(asked, STEPS_A_DAY - 1), first - 1, seed=52)
+        yield _log_name(day, first - 1), zstandard_compressed(again)
+
+
+def _log_name(day: str, step: int) -> str:
+    return f"grpo_logs/{day}/{RUN}/{step}.jsonl.zst"
+
+
+def _problems(number: int) -> list[Problem]:
+    """Those that land on a day."""
+    return problems(seed=number + 1, count=PROBLEMS)
+
+
+def _of_step(asked: list[Problem], place: int) -> list[Problem]:
+    """A day begins one place after the day before, and so answers most of its problems again."""
+    start = PROBLEMS_A_STEP * place
+    return [asked[at % len(asked)] for at in range(start, start + PROBLEMS_A_STEP)]

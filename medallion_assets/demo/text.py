@@ -1,6 +1,7 @@
 """Sample conversations, generated from a seed: the same seed gives the same text, for ever.
 
-Belongs here: words and how they are combined. Does not: any source's format (exports.py).
+Belongs here: words and how they are combined. Does not: sums (arithmetic.py) or any source's shape and faults
+(conversations.py, judgements.py, tickets.py, rollouts.py).
 """
 
 from __future__ import annotations
@@ -59,6 +60,14 @@ SYSTEMS = (
 
 
 @dataclass(frozen=True)
+class Question:
+    """A question and rival answers to it."""
+
+    text: str
+    answers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Talk:
     """A conversation: an optional system text and pairs of (user, assistant)."""
 
@@ -66,18 +75,41 @@ class Talk:
     turns: tuple[tuple[str, str], ...]
 
 
+def seeded(seed: int | str) -> random.Random:
+    """Where all samples take their chances from."""
+    return random.Random(seed)
+
+
 def talks(seed: int, count: int) -> list[Talk]:
     """`count` conversations of one to three exchanges."""
-    chance = random.Random(seed)
+    chance = seeded(seed)
     return [_talk(chance) for _ in range(count)]
+
+
+def questions(seed: int, count: int, *, answers: int) -> list[Question]:
+    """`count` questions with so many answers each, no two of them equal."""
+    chance = seeded(seed)
+    return [_question(chance, answers) for _ in range(count)]
 
 
 def _talk(chance: random.Random) -> Talk:
     subject = chance.choice(SUBJECTS)
-    question = f"Tell me about {subject}: {chance.choice(ASPECTS)}, {chance.choice(TONES)}."
-    questions = [question, *chance.sample(FOLLOW_UPS, k=chance.choice((0, 0, 0, 1, 2)))]
-    turns = tuple((asked, _answer(chance, subject)) for asked in questions)
+    all_asked = [_asked(chance, subject), *chance.sample(FOLLOW_UPS, k=chance.choice((0, 0, 0, 1, 2)))]
+    turns = tuple((asked, _answer(chance, subject)) for asked in all_asked)
     return Talk(chance.choice((None, None, *SYSTEMS)), turns)
+
+
+def _question(chance: random.Random, answers: int) -> Question:
+    subject = chance.choice(SUBJECTS)
+    asked = _asked(chance, subject)
+    rivals: dict[str, None] = {}
+    while len(rivals) < answers:
+        rivals[_answer(chance, subject)] = None
+    return Question(asked, tuple(rivals))
+
+
+def _asked(chance: random.Random, subject: str) -> str:
+    return f"Tell me about {subject}: {chance.choice(ASPECTS)}, {chance.choice(TONES)}."
 
 
 def _answer(chance: random.Random, subject: str) -> str:
