@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from medallion_assets.checks.conservation import Balance, balance, passage_of
+from medallion_assets.checks.conservation import Balance, balance_of
 from medallion_assets.checks.exports import quarantined, reject_rate
 from medallion_assets.stage import Stage
 from medallion_assets.stages import PipelineStages, SourceStages
@@ -42,19 +42,18 @@ def _conservation(stage: Stage, store: PartitionStore) -> dg.AssetChecksDefiniti
         description="Every record that entered left once: as a row or as a reject. Compared by identity.",
     )
     def conservation(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        scratch = store.root / ".scratch"
         balances: dict[str, Balance] = {}
         for key in _partitions(context, stage, store):
-            if passage := passage_of(stage, store, key):
-                balances[key] = balance(passage, scratch=scratch)
-        broken = {key: found for key, found in balances.items() if not found.holds}
+            if found := balance_of(stage, store, key):
+                balances[key] = found
+        broken = {key: balance for key, balance in balances.items() if not balance.holds}
         return dg.AssetCheckResult(
             passed=not broken,
             metadata={
                 "partitions_checked": len(balances),
-                "lost_records": sum(found.lost for found in broken.values()),
-                "surplus_records": sum(found.surplus for found in broken.values()),
-                "examples": {key: list(found.examples) for key, found in _first(broken)},
+                "lost_records": sum(balance.lost for balance in broken.values()),
+                "surplus_records": sum(balance.surplus for balance in broken.values()),
+                "examples": {key: list(balance.examples) for key, balance in _first(broken)},
             },
         )
 

@@ -16,7 +16,7 @@ from medallion_assets.curate.stage import UnitStage
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.stage import Stage
 from medallion_assets.storage.duck import connect
-from medallion_assets.storage.store import PartitionStore, Table
+from medallion_assets.storage.store import Build, PartitionStore, Table
 
 SHOWN = 5
 BY_PLACE = "source || ' ' || export_sha256 || ' ' || record_number"
@@ -25,11 +25,8 @@ BY_DOCUMENT = "unnest(record_ids)"
 # Counted both ways, so that a record that is lost is told from one that is there twice.
 COMPARISON = """
 WITH passages AS (
-    SELECT name, sum(entered)::BIGINT AS entered, sum(left_)::BIGINT AS left_ FROM (
-        SELECT {entering} AS name, 1 AS entered, 0 AS left_ FROM read_parquet($inputs)
-        UNION ALL SELECT {leaving}, 0, 1 FROM read_parquet($rows)
-        UNION ALL SELECT {rejected}, 0, 1 FROM read_parquet($rejects)
-    ) GROUP BY name
+    SELECT name, sum(entered)::BIGINT AS entered, sum(left_)::BIGINT AS left_
+    FROM ({counted}) GROUP BY name
 )
 SELECT name, entered, left_ FROM passages WHERE entered <> left_ ORDER BY name
 """
@@ -60,15 +57,45 @@ class Balance:
         return not self.lost and not self.surplus
 
 
+def balance_of(stage: Stage, store: PartitionStore, key: str) -> Balance | None:
+    """None where nothing is to balance: the stage adds or summarizes, or an input has changed since.
+
+    Another feed's run may replace an input at any moment; that run then builds and checks this partition too.
+    """
+    if (passage := passage_of(stage, store, key)) is None:
+        return None
+    scratch = store.root / ".scratch"
+    found = balance(passage, scratch=scratch)
+    if found.holds:
+        return found
+    if _inputs_changed(stage, store, key):
+        return None
+    # It may be built anew already, after we had looked at its files.
+    again = passage_of(stage, store, key)
+    return balance(again, scratch=scratch) if again else None
+
+
+def _inputs_changed(stage: Stage, store: PartitionStore, key: str) -> bool:
+    made, manifest = stage.build(store, key), store.manifest(stage.table, key)
+    return (
+        isinstance(made, Build) and manifest is not None and made.digests().inputs != manifest.digests.inputs
+    )
+
+
 def balance(passage: Passage, *, scratch: Path) -> Balance:
     """Compares by identity; counts alone would let one loss hide one repetition."""
-    if not passage.inputs:
-        return Balance(0, 0, ())
-    query = COMPARISON.format(entering=passage.entering, leaving=passage.leaving, rejected=passage.rejected)
-    files = {"inputs": passage.inputs, "rows": passage.rows, "rejects": passage.rejects}
+    counts = (
+        (passage.entering, passage.inputs, "1 AS entered, 0 AS left_"),
+        (passage.leaving, passage.rows, "0 AS entered, 1 AS left_"),
+        (passage.rejected, passage.rejects, "0 AS entered, 1 AS left_"),
+    )
+    present = [each for each in counts if each[1]]  # DuckDB reads no empty list of files
+    counted = " UNION ALL ".join(
+        f"SELECT {name} AS name, {way} FROM read_parquet(?)" for name, _, way in present
+    )
     with connect(scratch) as duck:
-        values = {name: [str(path) for path in paths] for name, paths in files.items()}
-        unequal = duck.execute(query, values).fetchall()
+        values = [[str(path) for path in paths] for _, paths, _ in present]
+        unequal = duck.execute(COMPARISON.format(counted=counted), values).fetchall() if present else []
     return Balance(
         lost=sum(entered > left for _, entered, left in unequal),
         surplus=sum(left > entered for _, entered, left in unequal),

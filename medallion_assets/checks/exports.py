@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
+from pathlib import Path
 
-from medallion_assets.extract.ingest import WHOLE_EXPORT
+from medallion_assets.extract.quarantine import defect_of
 from medallion_assets.storage.manifest import Manifest, Part
-from medallion_assets.storage.parts import read_batches
 from medallion_assets.storage.store import PartitionStore, Table
-
-COLUMNS = ("record_number", "defect")
 
 
 @dataclass(frozen=True)
@@ -28,14 +27,18 @@ class Quarantined:
 
 
 def quarantined(store: PartitionStore, bronze: Table) -> list[Quarantined]:
-    """The exports in quarantine, but those whose file was replaced by one that can be read."""
-    found: list[Quarantined] = []
-    for key, manifest in _manifests(store, bronze):
-        bad = {each.file: each for each in _quarantined_on(store, bronze, key, manifest)}
-        names = {export["file"] for export in manifest.summary["exports"].values()}
-        found = [each for each in found if each.file not in names - set(bad)]
-        found += bad.values()
-    return found
+    """Of each file, the export that came last, where nothing of it could be read."""
+    last = {
+        manifest.summary["exports"][part.export]["file"]: (key, part)
+        for key, manifest in _manifests(store, bronze)
+        for part in sorted(manifest.parts, key=partial(_written_at, store.folder(bronze, key)))
+        if part.export is not None
+    }
+    return [
+        Quarantined(file, date.fromisoformat(key), str(part.export), defect)
+        for file, (key, part) in last.items()
+        if (defect := defect_of(store.folder(bronze, key), part))
+    ]
 
 
 def reject_rate(store: PartitionStore, conformed: Table, key: str) -> float:
@@ -51,17 +54,6 @@ def _manifests(store: PartitionStore, table: Table) -> Iterator[tuple[str, Manif
             yield key, manifest
 
 
-def _quarantined_on(
-    store: PartitionStore, bronze: Table, key: str, manifest: Manifest
-) -> Iterator[Quarantined]:
-    """Only parts of one row are looked at: a quarantined export has no other."""
-    for part in manifest.parts:
-        if part.export is not None and part.rows == 1 and (defect := _defect(store, bronze, key, part)):
-            file = manifest.summary["exports"][part.export]["file"]
-            yield Quarantined(file, date.fromisoformat(key), part.export, defect)
-
-
-def _defect(store: PartitionStore, bronze: Table, key: str, part: Part) -> str | None:
-    path = store.folder(bronze, key) / part.name
-    [row] = (row for batch in read_batches([path], COLUMNS) for row in batch.to_pylist())
-    return row["defect"] if row["record_number"] == WHOLE_EXPORT else None
+def _written_at(folder: Path, part: Part) -> int:
+    """A file that is replaced keeps its landing date, so what came later shows in the clock alone."""
+    return (folder / part.name).stat().st_mtime_ns

@@ -14,6 +14,8 @@ import pyarrow as pa
 from medallion_assets.conform import fields
 from medallion_assets.conform.conform import PROVENANCE, parsed, reject_row
 from medallion_assets.curate.clean import clean_text
+from medallion_assets.extract.inventory import undated
+from medallion_assets.extract.quarantine import defect_of
 from medallion_assets.records import Rejected, content_id
 from medallion_assets.schemas import EVAL_ITEMS, REJECTS
 from medallion_assets.stage import code_digest
@@ -30,6 +32,7 @@ CODE = (
     "medallion_assets.schemas",
 )
 Item = list[tuple[str, str]]
+Arrival = tuple[str, int, str]  # what sorts deliveries: day, order within the source, SHA-256
 
 
 def items_of(record: Any, paths: Sequence[str]) -> list[Item]:
@@ -161,15 +164,27 @@ class EvalStage:
         return Build(digests, write)
 
     def _newest(self, store: PartitionStore, key: str) -> list[tuple[str, Part]]:
-        """By file name, the part of the export that came last, up to this day."""
-        found: dict[str, tuple[tuple[str, int, str], tuple[str, Part]]] = {}
+        """Of each file, the part of the export that came last up to this day, with its day.
+
+        One in quarantine gives its reject, but does not take the place of the sound one before it: a broken
+        delivery must not switch an evaluation set off.
+        """
+        found: list[tuple[str, Part]] = []
+        for _, deliveries in sorted(self._deliveries(store, key).items()):
+            for _, day, part in sorted(deliveries, reverse=True):
+                found.append((day, part))
+                if defect_of(store.folder(self.bronze, day), part) is None:
+                    break
+        return found
+
+    def _deliveries(self, store: PartitionStore, key: str) -> dict[str, list[tuple[Arrival, str, Part]]]:
+        """By file name, every export up to this day."""
+        found: dict[str, list[tuple[Arrival, str, Part]]] = {}
         for day in (day for day in store.keys(self.bronze) if day <= key):
             manifest = store.manifest(self.bronze, day)
             for part in manifest.parts if manifest else ():
-                if manifest is None or part.export is None:
-                    continue
-                export = manifest.summary["exports"][part.export]
-                came = (day, export.get("order", 0), part.export)
-                if export["file"] not in found or came > found[export["file"]][0]:
-                    found[export["file"]] = (came, (day, part))
-        return [found[file][1] for file in sorted(found)]
+                if manifest is not None and part.export is not None:
+                    export = manifest.summary["exports"][part.export]
+                    arrival = (day, export.get("order", 0), part.export)
+                    found.setdefault(undated(export["file"]), []).append((arrival, day, part))
+        return found

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from medallion_assets.curate.derived import day_after
+from medallion_assets.curate.derived import days_after
 from medallion_assets.schemas import REJECTS, RL_CURRICULUM
 from medallion_assets.stage import code_digest
 from medallion_assets.storage.duck import connect
@@ -118,7 +118,7 @@ class CurriculumStage:
         return digest_of(asdict(self.rules))[:16]
 
     def due(self, store: PartitionStore) -> set[str]:
-        return {*store.keys(self.prompts), *map(day_after, store.keys(self.rollouts))}
+        return {*store.keys(self.table), *store.keys(self.prompts), *days_after(store, self.rollouts)}
 
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:

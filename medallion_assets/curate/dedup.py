@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeyFiles:
-    """Where one source's keys lie: its partition of the day, and those of all days before."""
+    """Where one source's keys lie: in its file of the day, if it has one, and in those of all days before."""
 
     source: str
-    today: Sequence[Path]
+    today: Path | None
     earlier: Sequence[Path]
 
     @property
     def all_days(self) -> list[Path]:
-        return [*self.earlier, *self.today]
+        return [*self.earlier, *([self.today] if self.today else [])]
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,20 @@ class Twin:
 
 def duplicates_of_today(
     sources: Sequence[KeyFiles], *, key: str, scratch: Path
-) -> dict[str, dict[tuple[str, int], Twin]]:
-    """Per source, the rows of today that do not survive, by (export, record number), each with its twin.
+) -> dict[str, dict[int, Twin]]:
+    """Per source, the rows of today that do not survive, by their place in its file, each with its twin.
 
-    The order of `sources` is their rank; `key` is the column whose equal values make duplicates.
+    The order of `sources` is their rank; `key` is the column whose equal values make duplicates. Rows go by
+    place since an export that two feeds delivered is named twice in what is derived of both.
     """
     with connect(scratch) as duck:
         for name in ("today", "earlier"):
             duck.execute(
                 f"CREATE TABLE {name} (key VARCHAR, record_id VARCHAR, source VARCHAR, rank INTEGER,"
-                " landing_date DATE, export_sha256 VARCHAR, record_number BIGINT)"
+                " landing_date DATE, export_sha256 VARCHAR, record_number BIGINT, row BIGINT)"
             )
         for rank, source in enumerate(sources):
-            _load(duck, "today", source.source, rank, source.today, key=key)
+            _load(duck, "today", source.source, rank, [source.today] if source.today else [], key=key)
         for rank, source in enumerate(sources):
             _load(duck, "earlier", source.source, rank, source.earlier, key=key, where=REPEATED_TODAY)
         found = duck.sql(VERDICT).to_arrow_table()
@@ -73,19 +74,19 @@ WITH contenders AS (
     SELECT *, false AS is_today FROM earlier UNION ALL SELECT *, true AS is_today FROM today
 ),
 ranked AS (
-    SELECT is_today, source, export_sha256, record_number,
+    SELECT is_today, source, row,
         first_value(record_id) OVER survivor_order AS twin_record_id,
         first_value(source) OVER survivor_order AS twin_source,
         first_value(landing_date) OVER survivor_order AS twin_landing_date,
         row_number() OVER survivor_order AS place
     FROM contenders
     WINDOW survivor_order AS (
-        PARTITION BY key ORDER BY landing_date, rank, export_sha256, record_number
+        PARTITION BY key ORDER BY landing_date, rank, export_sha256, record_number, row
     )
 )
-SELECT source, export_sha256, record_number, twin_record_id, twin_source, twin_landing_date
+SELECT source, row, twin_record_id, twin_source, twin_landing_date
 FROM ranked WHERE is_today AND place > 1
-ORDER BY source, export_sha256, record_number
+ORDER BY source, row
 """
 
 
@@ -102,15 +103,15 @@ def _load(
     if paths:
         duck.execute(
             f"INSERT INTO {name} SELECT {key} AS key, record_id, $source, $rank, landing_date, export_sha256,"
-            f" record_number FROM read_parquet($paths) WHERE {where}",
+            " record_number, file_row_number FROM read_parquet($paths, file_row_number = true)"
+            f" WHERE {where}",
             {"source": source, "rank": rank, "paths": [str(path) for path in paths]},
         )
 
 
-def _by_source(found: pa.Table) -> dict[str, dict[tuple[str, int], Twin]]:
-    verdict: dict[str, dict[tuple[str, int], Twin]] = {}
+def _by_source(found: pa.Table) -> dict[str, dict[int, Twin]]:
+    verdict: dict[str, dict[int, Twin]] = {}
     for row in found.to_pylist():
-        place = (row["export_sha256"], row["record_number"])
         twin = Twin(row["twin_record_id"], row["twin_source"], row["twin_landing_date"])
-        verdict.setdefault(row["source"], {})[place] = twin
+        verdict.setdefault(row["source"], {})[row["row"]] = twin
     return verdict

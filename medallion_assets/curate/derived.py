@@ -43,6 +43,12 @@ def day_after(key: str) -> str:
     return (date.fromisoformat(key) + timedelta(days=1)).isoformat()
 
 
+def days_after(store: PartitionStore, rollouts: Table) -> set[str]:
+    """The days after those with rollouts: if an empty day led to another, each would ask for one more."""
+    found = ((key, store.manifest(rollouts, key)) for key in store.keys(rollouts))
+    return {day_after(key) for key, manifest in found if manifest and manifest.rows}
+
+
 @dataclass(frozen=True)
 class DerivedStage:
     """Makes silver/rollout_…_conformed from silver/rl_rollouts of the day before.
@@ -79,7 +85,7 @@ class DerivedStage:
         return digest_of([self.unit, self.least])[:16]
 
     def due(self, store: PartitionStore) -> set[str]:
-        return {day_after(key) for key in store.keys(self.rollouts)}
+        return {*store.keys(self.table), *days_after(store, self.rollouts)}
 
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:

@@ -86,8 +86,10 @@ class UnitStage:
         twins = duplicates_of_today(sources, key=KEYS.get(self.unit, "record_id"), scratch=scratch)
         newest = self._newest_versions(sources, scratch)
         for files in sources:
-            for batch in read_batches(files.today):
-                survivors, duplicates = _split(batch, twins.get(files.source, {}))
+            first = 0
+            for batch in read_batches([files.today] if files.today else []):
+                survivors, duplicates = _split(batch, first, twins.get(files.source, {}))
+                first += batch.num_rows
                 writer.rejects(duplicates)
                 if newest is not None and self.max_policy_lag is not None:
                     survivors, stale = split_stale(survivors, newest, self.max_policy_lag)
@@ -102,17 +104,18 @@ class UnitStage:
 
 def _key_files(store: PartitionStore, source: str, table: Table, key: str) -> KeyFiles:
     days = store.keys(table)
+    [today] = store.paths(table, key) if key in days else [None]
     return KeyFiles(
         source=source,
-        today=store.paths(table, key) if key in days else [],
+        today=today,
         earlier=[path for day in days if day < key for path in store.paths(table, day)],
     )
 
 
-def _split(batch: pa.RecordBatch, twins: Mapping[tuple[str, int], Twin]) -> tuple[pa.Table, pa.Table]:
+def _split(batch: pa.RecordBatch, first: int, twins: Mapping[int, Twin]) -> tuple[pa.Table, pa.Table]:
+    """Survivors and the rejects of duplicates; `first` is the place of the batch in its file."""
     rows = pa.Table.from_batches([batch])
-    exports, numbers = (batch.column(name).to_pylist() for name in ("export_sha256", "record_number"))
-    found = [twins.get(place) for place in zip(exports, numbers, strict=True)]
+    found = [twins.get(place) for place in range(first, first + batch.num_rows)]
     lost = rows.select(PROVENANCE).filter(pa.array([twin is not None for twin in found])).to_pylist()
     rejects = [_reject(row, twin) for row, twin in zip(lost, filter(None, found), strict=True)]
     return rows.filter(pa.array([twin is None for twin in found])), REJECTS.table(rejects)

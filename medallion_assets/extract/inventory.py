@@ -1,8 +1,8 @@
 """What lies in a source's landing folder: exports known by the SHA-256 of their bytes.
 
-Belongs here: walking, refusing what is no plain file, leaving out half-written files, landing dates,
-the once-only record of where each export belongs. Does not: reading records (containers.py) or
-deciding what to run (automation/).
+Belongs here: walking, refusing what is no plain file, leaving out half-written files, landing dates.
+Does not: remembering where each export belongs (ledger.py), reading records (containers.py) or deciding
+what to run (automation/).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from medallion_assets.extract.ledger import Claim, Ledger
 from medallion_assets.storage import files
 
 # A file is taken once nobody has it open for writing and it has been left alone for this long.
@@ -29,18 +30,6 @@ SETTLE_SECONDS = 2.0
 IN_PROGRESS_SUFFIXES = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".swp", "~")
 DATE_FOLDER = re.compile(r"(?:dt=)?(\d{4}-\d{2}-\d{2})", re.ASCII)
 DATE_IN_NAME = re.compile(r"(?<!\d)(\d{4})(-?)(\d{2})\2(\d{2})(?!\d)", re.ASCII)
-
-
-class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The record, written once at first sight, of which partition an export belongs to.
-
-    `order` counts the source's exports so far, where which came later matters (eval sets).
-    """
-
-    file: str
-    landing_date: date
-    size: int
-    order: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +102,12 @@ def date_in_path(file: str) -> date | None:
     return None
 
 
+def undated(file: str) -> str:
+    """The path without its date folders: what deliveries of one file on several dates have in common."""
+    *folders, name = file.split("/")
+    return "/".join([*(folder for folder in folders if not DATE_FOLDER.fullmatch(folder)), name])
+
+
 def scan(landing: Path, ledger: Path, *, rules: LandingRules = EVERYTHING, wait: bool = False) -> Inventory:
     """Looks at everything in `landing`; `ledger` is the source's folder of once-only records.
 
@@ -135,7 +130,7 @@ def scan(landing: Path, ledger: Path, *, rules: LandingRules = EVERYTHING, wait:
     _write_cache(
         cache_path, cache, {str(each.status.st_ino): _seen(each.status, each.sha256) for each in found}
     )
-    exports, redelivered = _claim_all(found, ledger, numbered=rules.numbered)
+    exports, redelivered = _claim_all(found, Ledger(ledger), numbered=rules.numbered)
     return Inventory(exports, redelivered, tuple(unsettled), tuple(refused))
 
 
@@ -152,16 +147,16 @@ def _lacks_marker(path: Path, rules: LandingRules) -> bool:
 
 
 def _claim_all(
-    found: list[_Found], ledger: Path, *, numbered: bool
+    found: list[_Found], ledger: Ledger, *, numbered: bool
 ) -> tuple[tuple[Export, ...], tuple[str, ...]]:
     """Earliest date first, so that among files first seen together the result follows from their paths."""
     today = datetime.now(UTC).date()
-    order = len(list(ledger.glob(f"{'?' * 64}.json"))) if numbered else None  # claims only
+    order = len(ledger.exports()) if numbered else None
     exports: dict[str, Export] = {}
     redelivered = []
     for each in sorted(found, key=lambda each: (each.day or today, each.name)):
         first = Claim(each.name, each.day or today, each.status.st_size, order)
-        claim = _claim(ledger, each.sha256, first)
+        claim = ledger.claim(each.sha256, first)
         order = None if order is None else order + (claim == first)
         if claim.file != each.name:
             redelivered.append(each.name)
@@ -170,16 +165,6 @@ def _claim_all(
                 each.sha256, claim.file, claim.landing_date, claim.size, each.path, claim.order
             )
     return tuple(sorted(exports.values(), key=lambda e: (e.landing_date, e.sha256))), tuple(redelivered)
-
-
-def _claim(ledger: Path, sha256: str, claim: Claim) -> Claim:
-    """First writer wins, for ever: an export never moves to another partition. Each delivery is noted too."""
-    record = msgspec.json.encode(claim)
-    first = msgspec.json.decode(files.write_once(ledger / f"{sha256}.json", record), type=Claim)
-    if first.file != claim.file:
-        name = hashlib.sha256(claim.file.encode(errors="surrogateescape")).hexdigest()[:12]
-        files.write_once(ledger / f"{sha256}.{name}.json", record)
-    return first
 
 
 def _walk(landing: Path, rules: LandingRules, refused: list[tuple[str, str]]) -> Iterator[tuple[str, Path]]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from medallion_assets.extract.ingest import bronze_rows, keep_raw
 from medallion_assets.extract.inventory import EVERYTHING, Export, Inventory, LandingRules, scan
+from medallion_assets.extract.ledger import LEDGER_NAME
 from medallion_assets.extract.limits import DEFAULT_LIMITS, Limits
 from medallion_assets.extract.redact import Redaction
 from medallion_assets.extract.redacted import paths_shown, redacted_rows, shown_path
@@ -49,7 +50,7 @@ class BronzeStage:
         return set()
 
     def inventory(self, store: PartitionStore, *, wait: bool = False) -> Inventory:
-        ledger = store.table_folder(self.table) / "_exports"
+        ledger = store.table_folder(self.table) / LEDGER_NAME
         if self.redaction is None:
             return scan(self.landing, ledger, rules=self.rules, wait=wait)
         shown = partial(shown_path, redaction=self.redaction)

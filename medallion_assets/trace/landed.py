@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from medallion_assets.extract.inventory import Claim
+from medallion_assets.extract.ledger import LEDGER_NAME, SHA256, DamagedLedger, Ledger
 from medallion_assets.storage.manifest import Part
 from medallion_assets.trace.errors import Ambiguous, NotFound, TraceError, materialize
 from medallion_assets.trace.reader import PARTS, Reader, Row
 
-SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 WHOLE_EXPORT = 0
 
 
@@ -103,31 +99,25 @@ def _named(reader: Reader, name: str) -> list[Landed]:
 
 
 def _exports(reader: Reader, source: str) -> Iterator[Landed]:
-    for path in sorted(_ledger(reader, source).glob("*.json")):
-        if SHA256.fullmatch(path.stem) and (found := export_of(reader, source, path.stem)):
-            yield found
+    exports = _ledger(reader, source).exports()
+    yield from filter(None, (export_of(reader, source, sha256) for sha256 in exports))
 
 
 def export_of(reader: Reader, source: str, sha256: str) -> Landed | None:
     """What the source's ledger has on these bytes."""
     ledger = _ledger(reader, source)
-    first = ledger / f"{sha256}.json"
-    if not first.is_file():
+    try:
+        claim = ledger.claim_on(sha256)
+        again = ledger.other_names(sha256)
+    except DamagedLedger as error:
+        raise TraceError(str(error)) from error
+    if claim is None:
         return None
-    claim = _claim(first)
-    again = sorted({_claim(path).file for path in ledger.glob(f"{sha256}.*.json")})
     return Landed(source, sha256, claim.file, claim.landing_date.isoformat(), claim.size, tuple(again))
 
 
-def _ledger(reader: Reader, source: str) -> Path:
-    return reader.store.table_folder(reader.bronze(source)) / "_exports"
-
-
-def _claim(path: Path) -> Claim:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Claim)
-    except msgspec.DecodeError as error:
-        raise TraceError(f"{path} can't be read: {error}; restore it from a back-up") from error
+def _ledger(reader: Reader, source: str) -> Ledger:
+    return Ledger(reader.store.table_folder(reader.bronze(source)) / LEDGER_NAME)
 
 
 def record_of(reader: Reader, export: Landed, number: int) -> Place:

@@ -9,6 +9,12 @@ from medallion_assets.records import Rejected
 from medallion_assets.units import Message, Preference
 
 
+def no_answer(triple: Preference) -> Rejected | None:
+    if triple.chosen is None and triple.rejected is None:
+        return Rejected("no_answer", "neither chosen nor rejected is there")
+    return None
+
+
 def missing_turn(triple: Preference) -> Rejected | None:
     if reject := turns.missing_role(triple.prompt, "user"):
         return reject
@@ -39,7 +45,15 @@ def identical_answers(triple: Preference) -> Rejected | None:
     return None
 
 
-GATES = (missing_turn, misplaced_tool_call, wrong_role_order, empty_prompt, empty_output, identical_answers)
+GATES = (
+    no_answer,
+    missing_turn,
+    misplaced_tool_call,
+    wrong_role_order,
+    empty_prompt,
+    empty_output,
+    identical_answers,
+)
 
 
 def _sides(triple: Preference) -> Iterator[list[Message]]:
