@@ -102,7 +102,8 @@ def test_exactly_the_well_formed_triples_pass(prompt: list[Message], answers: tu
     sides = [side for side in (chosen, rejected) if side is not None]
     said = [message for side in (prompt, *sides) for message in side]
     sound = (
-        any(m.role == "user" for m in prompt)
+        sides != []
+        and any(m.role == "user" for m in prompt)
         and all(any(m.role == "assistant" for m in side) for side in sides)
         and all(WELL_FORMED.fullmatch(letters(prompt + side)) for side in sides)
         and all(m.content or m.tool_calls for m in prompt if m.role == "user")

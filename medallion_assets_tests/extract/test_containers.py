@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.extract import compression
@@ -104,8 +104,9 @@ def outcome_of(folder: Path, content: bytes, name: str) -> list[RawRecord] | str
 )
 @settings(max_examples=80)
 def test_gzip_changes_nothing(folder: Path, content: bytes, level: int) -> None:
-    plain = outcome_of(folder, content.removeprefix(b"\x1f\x8b"), "a.json")
-    gzipped = gzip.compress(content.removeprefix(b"\x1f\x8b"), level)
+    assume(not content.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")))
+    plain = outcome_of(folder, content, "a.json")
+    gzipped = gzip.compress(content, level)
     assert outcome_of(folder, gzipped, "a.json.gz") == plain
 
 

@@ -139,9 +139,7 @@ def test_rejects_are_those_that_the_exports_were_made_for(reference: Site) -> No
         "silver/rollouts_conformed": {one: {"unverifiable": 1}},
         "silver/eval_quiz": {
             one: {"missing_field": 1},
-            two: {"missing_field": 1},
-            three: {"missing_field": 1, "no_items": 1},
-            DAY_AFTER: {"missing_field": 1, "no_items": 1},
+            **{day: {"no_items": 1} for day in (three, DAY_AFTER)},
         },
         "silver/rl_rollouts": {
             two: {"exact_duplicate": 4, "repeated_rollout": 2},

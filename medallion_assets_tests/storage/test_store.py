@@ -466,8 +466,6 @@ def test_rejects_have_their_own_schema(store: PartitionStore) -> None:
 def test_a_partition_of_another_schema_version_is_not_read_as_this_one(store: PartitionStore) -> None:
     store.overwrite(SILVER, DAY, build_of(1))
     newer = dataclasses.replace(SILVER, schema=dataclasses.replace(NUMBERS, version=2))
-    with pytest.raises(
-        OtherSchema, match=r"2024-09-01 has version 1 .* --select silver/numbers"
-    ):
+    with pytest.raises(OtherSchema, match=r"2024-09-01 has version 1 .* --select silver/numbers"):
         store.paths(newer, DAY)
     assert rows_of(store, SILVER) == [1]
