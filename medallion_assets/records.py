@@ -46,7 +46,7 @@ def strict_json(text: str) -> Any:
         raise Rejected("too_deep", "the JSON is nested too deeply") from error
     except msgspec.DecodeError as error:
         raise Rejected("invalid_json", str(error)) from error
-    json.loads(text, object_pairs_hook=_unique)  # msgspec would take the last of equal keys
+    UNIQUE_KEYS.decode(text)  # msgspec would take the last of equal keys
     return value
 
 
@@ -56,6 +56,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
     if len(set(names)) < len(names):
         repeated = next(name for name in names if names.count(name) > 1)
         raise Rejected("duplicate_key", f"an object has the key {repeated!r} more than once")
+
+
+UNIQUE_KEYS = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def _depth(value: Any) -> int:

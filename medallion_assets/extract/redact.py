@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import count
@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from medallion_assets.extract.detectors import DETECTORS, PHONE_REGIONS, Detector, Span, phones
+from medallion_assets.extract.phones import PHONE_REGIONS, Span, phones
 from medallion_assets.extract.plain import plain
 from medallion_assets.records import Rejected, canonical_json, strict_json
 
@@ -35,7 +35,7 @@ _BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4}){2,}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+
 # Every detector needs one of these; most strings of most records have none.
 _HINT = re.compile(r"[@\uff20\d]|::")
 
-Finder = tuple[str, Detector]
+Finder = tuple[str, Callable[[str], Iterator[Span]]]
 
 
 class SaltUnusable(RuntimeError):
@@ -64,8 +64,9 @@ class Redaction:
     phone_regions: tuple[str, ...] = PHONE_REGIONS
 
     def __post_init__(self) -> None:
-        if unknown := [name for name in self.mask if name not in DETECTORS]:
-            raise ValueError(f"mask has {unknown}, expected of {sorted(DETECTORS)}")
+        known = _detectors() if self.mask else {}
+        if unknown := [name for name in self.mask if name not in known]:
+            raise ValueError(f"mask has {unknown}, expected of {sorted(known)}")
 
     def record(self, value: Any, salt: bytes) -> Any:
         """The JSON value without dropped fields, with hashed ones, and every other text and key masked."""
@@ -87,7 +88,7 @@ class Redaction:
     @cached_property
     def _finders(self) -> Sequence[Finder]:
         own = {"phone": partial(phones, regions=self.phone_regions)}
-        return [(name, own.get(name, DETECTORS[name])) for name in DETECTORS if name in self.mask]
+        return [(name, own.get(name, find)) for name, find in _detectors().items() if name in self.mask]
 
     def _redacted(self, value: Any, drop: Sequence[str], hash_: Sequence[str], salt: bytes) -> Any:
         if isinstance(value, str):
@@ -140,6 +141,13 @@ class Redaction:
         text = str(int(value))
         masked = self.text(text)
         return value if masked == text else masked
+
+
+def _detectors() -> Mapping[str, Callable[[str], Iterator[Span]]]:
+    """Imported late: their patterns take long to compile, and most pipelines redact nothing."""
+    from medallion_assets.extract.detectors import DETECTORS
+
+    return DETECTORS
 
 
 def _json_within(text: str) -> Any:
