@@ -100,7 +100,7 @@ SOURCE_ID = Column("source_id", pa.string(), "The record's own id in its source.
 TOOLS = Column(
     "tools", pa.string(), "Tool definitions offered to the assistant, as JSON text.", nullable=True
 )
-PROMPT_KEY = "Hash of the prompt's roles and texts; joins rollouts to the prompts that they answer."
+PROMPT_KEY = "Hash of the prompt's turns but the system's; joins rollouts to the prompts that they answer."
 
 SFT_PAIRS = TableSchema(
     SFT_UNIT,

@@ -230,8 +230,11 @@ class Rollout:
 
 
 def prompt_key(prompt: Sequence[Message]) -> str:
-    """What joins a rollout to the prompt that it answers: the hash of who says what."""
-    return content_id([[message.role, message.content] for message in prompt])
+    """What joins a rollout to the prompt that it answers: the hash of who says what.
+
+    System turns are left out, since chat templates add their own.
+    """
+    return content_id([[turn.role, turn.content] for turn in prompt if turn.role != "system"])
 
 
 def _clean_all(messages: Sequence[Message], clean: Cleaner) -> None:

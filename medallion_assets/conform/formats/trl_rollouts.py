@@ -1,7 +1,8 @@
 """TRL's completions_{step}.parquet: {"step", "prompt", "completion", <reward function>: 1.5, "advantage"?}.
 
 A file holds the last generation batch and is replaced when its step is run again, so a sample is its row.
-Texts lack special tokens; the prompt is the rendered one. A batch that serves more steps is logged at each.
+Texts lack special tokens; a prompt of one question is unwrapped. A batch that serves more steps is logged at
+each.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import Any
 
 from medallion_assets.conform import fields, rollout_names
 from medallion_assets.conform.delivery import Delivery, Options
+from medallion_assets.conform.rendered import prompt_turns
 from medallion_assets.records import Rejected, canonical_json
-from medallion_assets.units import Message, Rollout
+from medallion_assets.units import Rollout
 
 UNITS = ("rl_rollouts",)
 OPTIONS = ("fields", "verifier")
@@ -36,7 +38,7 @@ def conform(record: Any, delivery: Delivery) -> Rollout:
         sample=rollout_names.position(delivery),
         policy_version=rollout_names.policy_version(row, step),
         group=rollout_names.group_of(prompt),
-        prompt=[Message("user", prompt)],
+        prompt=prompt_turns(prompt),
         completion=fields.text(row, "completion"),
         logged_reward=fields.number(sum(rewards.values()), "the rewards' sum") if rewards else None,
         reward_parts=canonical_json(rewards) if rewards else None,

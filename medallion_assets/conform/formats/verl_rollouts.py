@@ -2,7 +2,7 @@
 
 A file is replaced when its step is run again, so a sample is its line: uid and request_id are drawn anew. If
 someone appended instead, the second writing can't be told from further samples. Texts lack special tokens;
-the prompt is the rendered one.
+a prompt of one question is unwrapped from its template.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 
 from medallion_assets.conform import fields, rollout_names
 from medallion_assets.conform.delivery import Delivery
+from medallion_assets.conform.rendered import prompt_turns
 from medallion_assets.records import canonical_json
-from medallion_assets.units import Message, Rollout
+from medallion_assets.units import Rollout
 
 UNITS = ("rl_rollouts",)
 OPTIONS = ("verifier",)
@@ -33,7 +34,7 @@ def conform(record: Any, delivery: Delivery) -> Rollout:
         sample=rollout_names.position(delivery),
         policy_version=rollout_names.policy_version(row, step),
         group=_group(row) or rollout_names.group_of(prompt),
-        prompt=[Message("user", prompt)],
+        prompt=prompt_turns(prompt),
         completion=fields.text(row, "output"),
         logged_reward=fields.number(row.get("score"), "'score'"),
         reward_parts=_reward_parts(row),
