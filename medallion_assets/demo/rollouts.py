@@ -53,7 +53,7 @@ def step_log(batch: Sequence[Problem], step: int, *, seed: int, late: int = 0) -
 
 def _sample(problem: Problem, step: int, output: str, *, right: bool) -> dict[str, Any]:
     return {
-        "input": problem.question,
+        "input": f"user\n{problem.question}\nassistant\n",  # as the log has it: rendered, special tokens gone
         "output": output,
         "gts": str(problem.answer),
         "score": float(right),

@@ -6,6 +6,12 @@ import gzip
 
 import zstandard
 
+from medallion_assets.extract.compression import CODECS
+from medallion_assets.extract.containers import OTHER_BOMS
+from medallion_assets.extract.parquet import PARQUET_MAGIC
+
+MARKS = (*(magic for codec in CODECS for magic in codec.magics), PARQUET_MAGIC, *OTHER_BOMS)
+
 
 def plain(content: bytes) -> bytes:
     return content
@@ -18,6 +24,11 @@ def gzipped(content: bytes) -> bytes:
 def zstd(content: bytes) -> bytes:
     """With a checksum, as the command writes it."""
     return zstandard.ZstdCompressor(write_checksum=True).compress(content)
+
+
+def is_text(content: bytes) -> bool:
+    """Whether it begins with none of the marks of another container or encoding."""
+    return not content.startswith(MARKS)
 
 
 COMPRESSIONS = {"": plain, ".gz": gzipped, ".zst": zstd}

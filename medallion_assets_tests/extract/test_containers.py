@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from medallion_assets.extract import compression
 from medallion_assets.extract.containers import RawRecord, UnreadableContainer, read_records
+from medallion_assets_tests.extract.compressions import is_text
 
 BOM = b"\xef\xbb\xbf"
 # What a line may hold: anything but LF, with what other readers take for line ends.
@@ -63,6 +64,7 @@ def test_lines_are_records_with_their_number_and_offset(
     folder: Path, lines: list[bytes], bom: bool, ending: bytes, last: bool
 ) -> None:
     content = BOM * bom + ending.join(lines) + ending * last
+    assume(is_text(content))
     records = records_of(folder, content)
     expected = [(line.strip(b" \t\r"), number) for number, line in enumerate(lines, 1)]
     if bom or not content.startswith(BOM):
@@ -104,7 +106,7 @@ def outcome_of(folder: Path, content: bytes, name: str) -> list[RawRecord] | str
 )
 @settings(max_examples=80)
 def test_gzip_changes_nothing(folder: Path, content: bytes, level: int) -> None:
-    assume(not content.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")))
+    assume(is_text(content))
     plain = outcome_of(folder, content, "a.json")
     gzipped = gzip.compress(content, level)
     assert outcome_of(folder, gzipped, "a.json.gz") == plain
