@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from medallion_assets.conform import fields
+from medallion_assets.conform.data_sources import verifier_for
 from medallion_assets.conform.delivery import Delivery
 from medallion_assets.records import Rejected, content_id
 
@@ -73,4 +74,4 @@ def group_of(prompt: str | Sequence[int]) -> str:
 
 def verifier_of(data_source: str | None, delivery: Delivery) -> str | None:
     """Named by the data source where that says it, else by the configuration."""
-    return "gsm8k" if (data_source or "").lower().endswith("gsm8k") else delivery.options.verifier
+    return verifier_for(data_source or "") or delivery.options.verifier

@@ -5,27 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from medallion_assets.conform import fields, turns
+from medallion_assets.conform.data_sources import verifier_for
 from medallion_assets.conform.delivery import Delivery
 from medallion_assets.records import Rejected
 from medallion_assets.units import RlPrompt
 
 UNITS = ("rl_prompts",)
 OPTIONS = ("verifier",)
-# Those for which verl's own reward function compares mathematics.
-MATH_SOURCES = {
-    "lighteval/MATH",
-    "DigitalLearningGmbH/MATH-lighteval",
-    "HuggingFaceH4/MATH-500",
-    "math",
-    "math_dapo",
-    "math_dapo_reasoning",
-    "numina_aops_forum",
-    "numina_synthetic_math",
-    "numina_amc_aime",
-    "numina_synthetic_amc",
-    "numina_cn_k12",
-    "numina_olympiads",
-}
 
 
 def conform(record: Any, delivery: Delivery) -> RlPrompt:
@@ -38,16 +24,9 @@ def conform(record: Any, delivery: Delivery) -> RlPrompt:
     return RlPrompt(
         turns.said(row["prompt"], "'prompt'", by="user"),
         ground_truth=fields.json_or_text(reward_model.get("ground_truth")),
-        verifier=_verifier(data_source) or delivery.options.verifier or data_source,
+        verifier=verifier_for(data_source) or delivery.options.verifier or data_source,
         data_source=data_source,
         ability=fields.optional_text(row, "ability"),
         extra_info=fields.json_or_text(row.get("extra_info")),
         source_id=fields.own_id(row),
     )
-
-
-def _verifier(data_source: str) -> str | None:
-    """As verl dispatches its rewards: by the data source's name."""
-    if data_source.endswith("gsm8k"):
-        return "gsm8k"
-    return "math" if data_source in MATH_SOURCES or data_source.startswith("aime") else None
