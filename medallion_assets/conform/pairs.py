@@ -1,10 +1,11 @@
-"""Pairs that a source made itself: a prompt with `chosen` and `rejected`, and maybe the scores of both.
+"""Pairs of answers to a record's prompt: those that the source made, and those of scored answers.
 
-Belongs here: what the formats of such pairs share. Does not: making pairs of votes or scores (votes.py).
+Belongs here: what the formats of such pairs share. Does not: which answers make a pair (votes.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from medallion_assets.conform import fields, tools, turns, votes
@@ -27,6 +28,25 @@ def ready_pair(row: dict[str, Any], options: Options) -> Preference:
         chosen_score=better,
         rejected_score=worse,
         margin=None if better is None or worse is None else better - worse,
+        source_id=fields.own_id(row),
+    )
+
+
+def scored_pair(
+    row: dict[str, Any],
+    answers: Sequence[list[Message] | None],
+    scores: Sequence[float | None],
+    options: Options,
+) -> Preference:
+    """The best answer to the record's prompt against the worst."""
+    scored = votes.by_scores(answers, scores, options)
+    return Preference(
+        turns.asked(row),
+        scored.best,
+        scored.worst,
+        chosen_score=scored.best_score,
+        rejected_score=scored.worst_score,
+        margin=scored.margin,
         source_id=fields.own_id(row),
     )
 

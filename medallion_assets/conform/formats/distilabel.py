@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from medallion_assets.conform import fields, turns, votes
+from medallion_assets.conform import fields, turns
 from medallion_assets.conform.delivery import Delivery, Options
-from medallion_assets.conform.pairs import ready_pair
+from medallion_assets.conform.pairs import ready_pair, scored_pair
 from medallion_assets.units import Preference
 
 UNITS = ("preference_triples",)
@@ -31,13 +31,4 @@ def _from_ratings(row: dict[str, Any], options: Options) -> Preference:
     # A judge that failed rates nothing: null, or a list of nulls.
     given = [None] * len(generations) if row.get("ratings") is None else fields.a_list(row, "ratings")
     ratings = [fields.number(rating, "a rating") for rating in given]
-    scored = votes.by_scores(generations, ratings, options)
-    return Preference(
-        turns.asked(row),
-        scored.best,
-        scored.worst,
-        chosen_score=scored.best_score,
-        rejected_score=scored.worst_score,
-        margin=scored.margin,
-        source_id=fields.own_id(row),
-    )
+    return scored_pair(row, generations, ratings, options)

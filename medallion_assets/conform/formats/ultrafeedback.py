@@ -9,8 +9,9 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from medallion_assets.conform import fields, turns, votes
+from medallion_assets.conform import fields
 from medallion_assets.conform.delivery import Delivery
+from medallion_assets.conform.pairs import scored_pair
 from medallion_assets.units import Message, Preference
 
 UNITS = ("preference_triples",)
@@ -23,16 +24,7 @@ def conform(record: Any, delivery: Delivery) -> Preference:
     row = fields.an_object(record)
     completions = [fields.an_object(item, "a completion") for item in fields.a_list(row, "completions")]
     answers = [[Message("assistant", fields.text(item, "response"))] for item in completions]
-    scored = votes.by_scores(answers, [_score(item) for item in completions], delivery.options)
-    return Preference(
-        turns.asked(row),
-        scored.best,
-        scored.worst,
-        chosen_score=scored.best_score,
-        rejected_score=scored.worst_score,
-        margin=scored.margin,
-        source_id=fields.own_id(row),
-    )
+    return scored_pair(row, answers, [_score(item) for item in completions], delivery.options)
 
 
 def _score(completion: dict[str, Any]) -> float | None:
