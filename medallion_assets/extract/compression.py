@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import zstandard
 
@@ -25,20 +25,9 @@ MAX_ZSTD_WINDOW_BYTES = 128 << 20
 GZIP_WBITS = 31
 
 
-class Frame(Protocol):
-    """One compressed frame (gzip calls it a member)."""
-
-    def pieces(self, data: bytes) -> Iterator[bytes]: ...
-
-    @property
-    def is_complete(self) -> bool: ...
-
-    @property
-    def unused(self) -> bytes:
-        """What was fed beyond the frame's end."""
-
-
 class GzipFrame:
+    """One frame (gzip calls it a member), fed in pieces; `unused` is what was fed beyond its end."""
+
     codec = "gzip"
     suffix = ".gz"
     magics = (b"\x1f\x8b",)
@@ -65,6 +54,8 @@ class GzipFrame:
 
 
 class ZstdFrame:
+    """The same for zstd; skippable frames count as frames without content."""
+
     codec = "zstd"
     suffix = ".zst"
     magics = (b"\x28\xb5\x2f\xfd", *(bytes([0x50 + n]) + b"\x2a\x4d\x18" for n in range(16)))
