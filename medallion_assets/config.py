@@ -86,6 +86,16 @@ class SourceConfig(_Model):
     max_reject_rate: float = Field(
         default=0.2, ge=0, le=1, description="Share of a partition's records; more fails a check (warning)."
     )
+    compare: list[str] | None = Field(
+        default=None,
+        description="Parts of a record that near-duplicates are found by, if not the unit's own; [] = none.",
+    )
+    max_removal_rate: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share lost to duplicates and decontamination; more fails a check (warning).",
+    )
     redact: RedactConfig | None = None
     limits: LimitsConfig = LimitsConfig()
 
@@ -124,6 +134,31 @@ class EvalSetConfig(_Model):
         min_length=1, description="Dotted paths of an item's texts; a list of objects on the way makes items."
     )
     columns: list[str] | None = Field(default=None, min_length=1)
+
+
+class NearDuplicatesConfig(_Model):
+    """When two records say the same in almost the same words."""
+
+    threshold: float = Field(
+        default=0.8, ge=0.7, le=1, description="Jaccard similarity of their runs of five words."
+    )
+
+
+class DecontaminationConfig(_Model):
+    """When a record gives an item of an evaluation set away."""
+
+    rule: Literal["coverage", "any_match"] = Field(
+        default="coverage", description="How much of an item's text must recur, or any run of words at all."
+    )
+    ngram: int | None = Field(
+        default=None, ge=3, le=50, description="Words of a run; 8 for coverage, 13 for any_match."
+    )
+    min_coverage: float = Field(
+        default=0.5, gt=0, le=1, description="Share of an item's words that lie in runs found (coverage)."
+    )
+    boilerplate_items: int = Field(
+        default=10, ge=1, description="A run of words in more items of a set than this says nothing."
+    )
 
 
 class RejectionSamplingConfig(_Model):
@@ -170,5 +205,7 @@ class PipelineConfig(_Model):
     start_date: date = Field(description="First landing date, YYYY-MM-DD.")
     sources: list[SourceConfig] = Field(min_length=1)
     eval_sets: list[EvalSetConfig] = []
+    near_duplicates: NearDuplicatesConfig | None = NearDuplicatesConfig()
+    decontamination: DecontaminationConfig | None = DecontaminationConfig()
     rollouts: RolloutsConfig = RolloutsConfig()
     recipes: list[RecipeConfig] = []

@@ -229,11 +229,49 @@ EVAL_ITEMS = TableSchema(
     ),
 )
 
+EVAL_INDEX = TableSchema(
+    "eval_index",
+    1,
+    (
+        Column("eval_set", pa.string(), "Name of the evaluation set."),
+        Column("item_id", pa.string(), "Record id of the item's texts."),
+        Column("item", pa.int64(), "Position among the items of one record, from 1."),
+        Column("field", pa.string(), "Which of the item's texts: its dotted path."),
+        Column("text", pa.string(), "The text."),
+        Column("words", pa.int64(), "Its length in words."),
+        Column("telling_words", pa.int64(), "Words in runs that are no boilerplate: what coverage is of."),
+        Column("matched_by", pa.string(), "ngrams, exact (too short for runs), or nothing."),
+    ),
+)
+
+CONTAMINATION = TableSchema(
+    "contamination",
+    1,
+    (
+        RECORD_ID,
+        *PROVENANCE,
+        Column(
+            "row", pa.int64(), "Place of the record among its source's conformed rows of the day, from 0."
+        ),
+        Column("eval_set", pa.string(), "The evaluation set that the record gives away."),
+        Column("item_id", pa.string(), "Record id of the item that it matches best."),
+        Column("item", pa.int64(), "Position of the item in its record, from 1."),
+        Column("field", pa.string(), "Which of the item's texts."),
+        Column("matched_by", pa.string(), "ngrams or exact."),
+        Column("coverage", pa.float64(), "Share of the item's telling words that the record repeats."),
+        Column("matching_text", pa.string(), "The longest stretch of the record that the item has too."),
+    ),
+)
+
 REJECTS = TableSchema(
     "rejects",
     1,
     (
-        Column("stage", pa.string(), "The stage that rejected: extract, conform, dedup, policy or package."),
+        Column(
+            "stage",
+            pa.string(),
+            "The stage that rejected: extract, conform, dedup, decontaminate, policy or package.",
+        ),
         Column("reason", pa.string(), "Reason code."),
         Column("detail", pa.string(), "What exactly was found."),
         *PROVENANCE,

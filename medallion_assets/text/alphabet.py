@@ -1,0 +1,91 @@
+"""Which characters make words: letters, digits and marks join, and scripts without spaces count each sign.
+
+Belongs here: the class and the folded value of every character. Does not: finding words (words.py).
+A change here changes every fingerprint and every match.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+SEPARATOR, JOINED, ALONE = 0, 1, 2
+BASIC_PLANE = 1 << 16
+# Han, kana, bopomofo, Thai, Lao, Khmer, Burmese: written without spaces, so each sign is a word.
+UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x2E80, 0x2FDF),
+    (0x3005, 0x3007),
+    (0x3040, 0x312F),
+    (0x31A0, 0x31BF),
+    (0x31F0, 0x31FF),
+    (0x3400, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
+# What sets sentences apart and may come and go; other signs (operators, brackets) carry meaning.
+PROSE_PUNCTUATION = frozenset(".,;:!?'\"`")
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """By code point of the basic plane: its class, and the value that it adds to a word's hash.
+
+    With `symbols`, operators and brackets are words too, so that "12 - 5" is not "12 + 5".
+    """
+
+    symbols: bool
+    classes: Array
+    values: Array
+
+    def classify(self, character: str) -> tuple[int, int]:
+        """Class and folded code point of any character."""
+        return _classify(character, symbols=self.symbols)
+
+
+@cache
+def alphabet(*, symbols: bool) -> Alphabet:
+    classes, folded = np.zeros(BASIC_PLANE, np.uint8), np.zeros(BASIC_PLANE, np.uint64)
+    for code in range(BASIC_PLANE):
+        classes[code], folded[code] = _classify(chr(code), symbols=symbols)
+    return Alphabet(symbols, classes, mixed(folded))
+
+
+def _classify(character: str, *, symbols: bool) -> tuple[int, int]:
+    folded = _folded(character)
+    code = ord(folded)
+    category = unicodedata.category(folded)
+    if category[0] in "LNM":
+        return (ALONE if any(first <= code <= last for first, last in UNSPACED) else JOINED), code
+    return (ALONE if symbols and _is_symbol(folded, category) else SEPARATOR), code
+
+
+def _folded(character: str) -> str:
+    """Lower case, and full width as half: a form of one character, or the character itself."""
+    folded = unicodedata.normalize("NFKC", character).lower()
+    return folded if len(folded) == 1 else character
+
+
+def _is_symbol(character: str, category: str) -> bool:
+    if category[0] == "P":
+        return character.isascii() and character not in PROSE_PUNCTUATION
+    return category[0] == "S"
+
+
+def mixed(values: Array) -> Array:
+    """Spreads 64-bit values so that every bit of the result depends on every bit given (MurmurHash3)."""
+    values = values.astype(np.uint64)
+    values ^= values >> np.uint64(33)
+    values *= np.uint64(0xFF51AFD7ED558CCD)
+    values ^= values >> np.uint64(33)
+    values *= np.uint64(0xC4CEB9FE1A85EC53)
+    values ^= values >> np.uint64(33)
+    return values
