@@ -229,6 +229,16 @@ EVAL_ITEMS = TableSchema(
     ),
 )
 
+FINGERPRINTS = TableSchema(
+    "fingerprints",
+    1,
+    (
+        Column("dedup_key", pa.binary(16), "What makes records the same: the record id, or a rollout's key."),
+        Column("minhash", pa.binary(64), "MinHash of the shingles, 64 slots of 8 bits; zeros where none."),
+        Column("shingles", _list_of(pa.uint32()), "Hashes of the record's runs of five words: a sorted set."),
+    ),
+)
+
 EVAL_INDEX = TableSchema(
     "eval_index",
     1,
@@ -260,6 +270,67 @@ CONTAMINATION = TableSchema(
         Column("matched_by", pa.string(), "ngrams or exact."),
         Column("coverage", pa.float64(), "Share of the item's telling words that the record repeats."),
         Column("matching_text", pa.string(), "The longest stretch of the record that the item has too."),
+    ),
+)
+
+
+def _numbers(*, real: tuple[str, ...] = (), whole: tuple[str, ...] = ()) -> pa.StructType:
+    fields = [(name, pa.float64()) for name in real] + [(name, pa.int64()) for name in whole]
+    return pa.struct([pa.field(name, type_, nullable=False) for name, type_ in fields])
+
+
+PROFILE = TableSchema(
+    "profile",
+    1,
+    (
+        Column("unit", pa.string(), "The data unit that the source feeds."),
+        SOURCE,
+        LANDING_DATE,
+        Column("landed", pa.int64(), "Records in bronze; null where the source is derived.", nullable=True),
+        Column("conformed", pa.int64(), "Records that have the unit's schema."),
+        Column("kept", pa.int64(), "Records in the unit's table: what all figures below describe."),
+        Column(
+            "rejected",
+            _list_of(
+                pa.struct(
+                    [
+                        pa.field("stage", pa.string(), False),
+                        pa.field("reason", pa.string(), False),
+                        pa.field("count", pa.int64(), False),
+                    ]
+                )
+            ),
+            "Records of the day that did not come this far, by the stage and the reason.",
+        ),
+        Column(
+            "characters",
+            _numbers(real=("mean",), whole=("p5", "p50", "p95", "max")),
+            "Characters of a record's texts, lines between them; null where nothing was kept.",
+            nullable=True,
+        ),
+        Column(
+            "histogram",
+            _list_of(_numbers(whole=("least", "count"))),
+            "Records by characters: from `least` (0 or a power of two) to below the next power.",
+        ),
+        Column("words", _numbers(whole=("total", "p50", "p95")), "Words of a record's texts.", nullable=True),
+        Column(
+            "tokens",
+            _numbers(real=("characters_per_token",), whole=("sample", "p50", "p95", "max")),
+            "Tokens of a record's texts, without a template's; of the sample with the smallest record ids.",
+            nullable=True,
+        ),
+        Column(
+            "turns",
+            _numbers(real=("mean",), whole=("max",)),
+            "Messages of a conversation, or of the prompt where the answer is apart.",
+            nullable=True,
+        ),
+        Column(
+            "languages",
+            _list_of(pa.struct([pa.field("language", pa.string()), pa.field("count", pa.int64(), False)])),
+            "ISO 639-1 codes, null where unclear; of the sample with the smallest record ids.",
+        ),
     ),
 )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -44,19 +43,31 @@ class Stage(Protocol):
         """The partitions that the inputs ask for: theirs, unless it fills a later one."""
         ...
 
+    def reach(self, store: PartitionStore, asked: list[str]) -> list[str]:
+        """The partitions, beside those asked for, that the same run may have to build anew."""
+        ...
+
     def build(self, store: PartitionStore, key: str) -> Build | Append: ...
 
 
-def partitions_to_settle(stage: Stage, store: PartitionStore, asked: Iterable[str]) -> list[str]:
-    """Later partitions that the asked ones made stale: built by the present rules, on other inputs.
+def partitions_to_settle(stage: Stage, store: PartitionStore, asked: list[str]) -> list[str]:
+    """Partitions that the asked ones made stale: built by the present rules, on other inputs.
 
     A silver day depends on every day before it, so a run for an early day settles the later ones that are
     there already. Days built by other rules stay as they are until someone backfills them.
     """
+    return [key for key in stage.reach(store, asked) if is_outdated(stage, store, key, same_rules=True)]
+
+
+def later_partitions(stage: Stage, store: PartitionStore, asked: list[str]) -> list[str]:
+    """Those after the first asked for that are there and not asked for themselves."""
     first = min(asked)
-    chosen = set(asked)
-    later = [key for key in store.keys(stage.table) if key > first and key not in chosen]
-    return [key for key in later if is_outdated(stage, store, key, same_rules=True)]
+    return [key for key in store.keys(stage.table) if key > first and key not in asked]
+
+
+def other_partitions(stage: Stage, store: PartitionStore, asked: list[str]) -> list[str]:
+    """All that are there and not asked for: cheap where each looks at its own day alone."""
+    return [key for key in store.keys(stage.table) if key not in asked]
 
 
 def is_outdated(stage: Stage, store: PartitionStore, key: str, *, same_rules: bool = False) -> bool:

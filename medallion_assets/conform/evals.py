@@ -18,7 +18,7 @@ from medallion_assets.extract.inventory import undated
 from medallion_assets.extract.quarantine import defect_of
 from medallion_assets.records import Rejected, content_id
 from medallion_assets.schemas import EVAL_ITEMS, REJECTS
-from medallion_assets.stage import code_digest
+from medallion_assets.stage import code_digest, later_partitions
 from medallion_assets.storage.manifest import Digests, Part, digest_of
 from medallion_assets.storage.parts import read_batches
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
@@ -148,6 +148,9 @@ class EvalStage:
 
     def due(self, store: PartitionStore) -> set[str]:
         return set(store.keys(self.bronze))
+
+    def reach(self, store: PartitionStore, asked: list[str]) -> list[str]:
+        return later_partitions(self, store, asked)
 
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:

@@ -7,12 +7,15 @@ from dataclasses import asdict, dataclass, field
 from medallion_assets.conform.conform import conform_batches
 from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import load_format
+from medallion_assets.curate.fingerprint import CODE as FINGERPRINT_CODE
+from medallion_assets.curate.fingerprint import COMPARED, fingerprints_of
 from medallion_assets.schemas import ROLLOUT_UNIT, UNIT_SCHEMAS
-from medallion_assets.stage import code_digest
+from medallion_assets.stage import code_digest, other_partitions
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
 CODE = (
+    *FINGERPRINT_CODE,
     "medallion_assets.conform",
     "medallion_assets.curate.clean",
     "medallion_assets.curate.gates",
@@ -31,12 +34,16 @@ VERIFICATION_LIBRARIES = ("latex2sympy2-extended", "math-verify", "sympy")
 
 @dataclass(frozen=True)
 class ConformStage:
-    """Makes silver/<source>_conformed from bronze/<source>, partition by partition."""
+    """Makes silver/<source>_conformed from bronze/<source>, partition by partition.
+
+    `compare` are the parts of a record that near-duplicates are found by, if not the unit's own.
+    """
 
     bronze: Table
     unit: str
     format: str
     options: Options = field(default_factory=Options)
+    compare: tuple[str, ...] | None = None
 
     @property
     def asset_path(self) -> tuple[str, str]:
@@ -48,7 +55,11 @@ class ConformStage:
 
     @property
     def table(self) -> Table:
-        return Table(*self.asset_path, UNIT_SCHEMAS[self.unit])
+        return Table(*self.asset_path, UNIT_SCHEMAS[self.unit], fingerprinted=True)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        return COMPARED[self.unit] if self.compare is None else self.compare
 
     @property
     def code_version(self) -> str:
@@ -60,10 +71,13 @@ class ConformStage:
 
     @property
     def config_version(self) -> str:
-        return digest_of([self.unit, self.format, asdict(self.options)])[:16]
+        return digest_of([self.unit, self.format, asdict(self.options), self.compared])[:16]
 
     def due(self, store: PartitionStore) -> set[str]:
         return set(store.keys(self.bronze))
+
+    def reach(self, store: PartitionStore, asked: list[str]) -> list[str]:
+        return other_partitions(self, store, asked)
 
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:
@@ -76,6 +90,7 @@ class ConformStage:
             batches = store.batches(self.bronze, key)
             for rows, rejects in conform_batches(batches, format_, unit=self.unit, options=self.options):
                 writer.rows(rows)
+                writer.fingerprints(fingerprints_of(rows, self.unit, self.compared))
                 writer.rejects(rejects)
 
         return Build(digests, write)

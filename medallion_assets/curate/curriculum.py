@@ -120,10 +120,21 @@ class CurriculumStage:
     def due(self, store: PartitionStore) -> set[str]:
         return {*store.keys(self.table), *store.keys(self.prompts), *days_after(store, self.rollouts)}
 
+    def reach(self, store: PartitionStore, asked: list[str]) -> list[str]:
+        """Later days, from the first on whose prompts are not those it was made of."""
+        made_of = ((key, store.manifest(self.table, key)) for key in store.keys(self.table))
+        other = [
+            key
+            for key, manifest in made_of
+            if manifest and manifest.digests.inputs.split(".")[0] != self._prompts(store, key)
+        ]
+        first = min([*asked, *other])
+        return [key for key in store.keys(self.table) if key >= first and key not in asked]
+
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:
             prompts, rollouts = (_contents(store, table, days) for table, days in self._seen(store, key))
-            inputs = digest_of([prompts, rollouts])
+            inputs = f"{self._prompts(store, key)}.{digest_of([prompts, rollouts])}"
             return Digests(inputs=inputs, code=self.code_version, config=self.config_version)
 
         def write(writer: PartitionWriter) -> None:
@@ -136,6 +147,10 @@ class CurriculumStage:
                 writer.rejects(dropped)
 
         return Build(digests, write)
+
+    def _prompts(self, store: PartitionStore, key: str) -> str:
+        """Which prompts this day brought."""
+        return ",".join(_contents(store, self.prompts, [key])) or "none"
 
     def _seen(self, store: PartitionStore, key: str) -> Iterator[tuple[Table, list[str]]]:
         """The days of prompts up to this one, and those of rollouts before it."""

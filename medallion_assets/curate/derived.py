@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from medallion_assets.curate.clean import clean_text
+from medallion_assets.curate.fingerprint import CODE as FINGERPRINT_CODE
+from medallion_assets.curate.fingerprint import COMPARED, fingerprints_of
 from medallion_assets.curate.gates import GATES, first_reject
 from medallion_assets.curate.harvest import Harvested, preferences, rejection_samples
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import PREFERENCE_UNIT, REJECTS, SFT_UNIT, UNIT_SCHEMAS
-from medallion_assets.stage import code_digest
+from medallion_assets.stage import code_digest, other_partitions
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
 CODE = (
+    *FINGERPRINT_CODE,
     "medallion_assets.curate.clean",
     "medallion_assets.curate.derived",
     "medallion_assets.curate.gates",
@@ -74,7 +77,7 @@ class DerivedStage:
 
     @property
     def table(self) -> Table:
-        return Table(*self.asset_path, UNIT_SCHEMAS[self.unit])
+        return Table(*self.asset_path, UNIT_SCHEMAS[self.unit], fingerprinted=True)
 
     @property
     def code_version(self) -> str:
@@ -86,6 +89,9 @@ class DerivedStage:
 
     def due(self, store: PartitionStore) -> set[str]:
         return {*store.keys(self.table), *days_after(store, self.rollouts)}
+
+    def reach(self, store: PartitionStore, asked: list[str]) -> list[str]:
+        return other_partitions(self, store, asked)
 
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:
@@ -109,7 +115,9 @@ class DerivedStage:
                     rejects.append(provenance | _reject(reject, rollout))
                 else:
                     rows.append(provenance | record.as_row())
-            writer.rows(UNIT_SCHEMAS[self.unit].table(rows))
+            table = UNIT_SCHEMAS[self.unit].table(rows)
+            writer.rows(table)
+            writer.fingerprints(fingerprints_of(table, self.unit, COMPARED[self.unit]))
             writer.rejects(REJECTS.table(rejects))
 
     def _harvest(self, paths: list[Path], scratch: Path) -> Iterator[Harvested]:

@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-
-from medallion_assets.curate.dedup import KeyFiles, Twin, duplicates_of_today
+from medallion_assets.curate import removals
+from medallion_assets.curate.buckets import FOLDER_NAME
+from medallion_assets.curate.dedup import twins_of_today
+from medallion_assets.curate.fingerprint import CODE as FINGERPRINT_CODE
+from medallion_assets.curate.history import deposits
 from medallion_assets.curate.policy import newest_versions, split_stale
-from medallion_assets.schemas import REJECTS, ROLLOUT_UNIT, UNIT_SCHEMAS
-from medallion_assets.stage import code_digest
+from medallion_assets.schemas import UNIT_SCHEMAS
+from medallion_assets.stage import code_digest, later_partitions
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.parts import read_batches
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
 CODE = (
+    *FINGERPRINT_CODE,
+    "medallion_assets.curate.buckets",
     "medallion_assets.curate.dedup",
+    "medallion_assets.curate.history",
     "medallion_assets.curate.policy",
+    "medallion_assets.curate.removals",
     "medallion_assets.curate.stage",
     "medallion_assets.schemas",
 )
-# What makes two records of a unit the same.
-KEYS = {ROLLOUT_UNIT: "rollout_key"}
-PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line", "record_id")
 
 
 @dataclass(frozen=True)
 class UnitStage:
     """Makes silver/<unit> from (source, conformed table) pairs; their order is the sources' rank.
 
-    `max_policy_lag` bounds by how many versions a rollout may be behind the newest of its run so far.
+    `near_threshold` is the similarity from which records are duplicates; None looks for equal ones only.
+    `contamination` says which records give an evaluation away. `max_policy_lag` bounds by how many versions
+    a rollout may be behind the newest of its run so far.
     """
 
     unit: str
     conformed: tuple[tuple[str, Table], ...]
     max_policy_lag: int | None = None
+    near_threshold: float | None = None
+    contamination: Table | None = None
 
     @property
     def asset_path(self) -> tuple[str, str]:
@@ -57,20 +63,37 @@ class UnitStage:
 
     @property
     def config_version(self) -> str:
-        return digest_of([[source for source, _ in self.conformed], self.max_policy_lag])[:16]
+        sources = [source for source, _ in self.conformed]
+        return digest_of([sources, self.max_policy_lag, self.near_threshold])[:16]
 
     def due(self, store: PartitionStore) -> set[str]:
         return {key for table in self.inputs for key in store.keys(table)}
 
+    def reach(self, store: PartitionStore, asked: list[str]) -> list[str]:
+        """Later days, and those whose contamination is no longer what they were made by."""
+        made_by = ((key, store.manifest(self.table, key)) for key in store.keys(self.table))
+        other = {
+            key
+            for key, manifest in made_by
+            if manifest and manifest.digests.inputs.split(".")[0] != self._contamination(store, key)
+        }
+        return sorted({*later_partitions(self, store, asked), *other}.difference(asked))
+
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:
             return Digests(
-                inputs=self._inputs(store, key), code=self.code_version, config=self.config_version
+                inputs=f"{self._contamination(store, key)}.{self._seen(store, key)}",
+                code=self.code_version,
+                config=self.config_version,
             )
 
         return Build(digests, lambda writer: self._write(store, key, writer))
 
-    def _inputs(self, store: PartitionStore, key: str) -> str:
+    def _contamination(self, store: PartitionStore, key: str) -> str:
+        manifest = store.manifest(self.contamination, key) if self.contamination else None
+        return manifest.content_hash if manifest and manifest.rows else "clean"
+
+    def _seen(self, store: PartitionStore, key: str) -> str:
         """Every conformed partition up to this one, by content; an empty day is as good as none."""
         seen = [
             [source, day, manifest.content_hash]
@@ -81,55 +104,44 @@ class UnitStage:
         return digest_of(seen)
 
     def _write(self, store: PartitionStore, key: str, writer: PartitionWriter) -> None:
-        sources = [_key_files(store, source, table, key) for source, table in self.conformed]
-        scratch = store.root / ".scratch"
-        twins = duplicates_of_today(sources, key=KEYS.get(self.unit, "record_id"), scratch=scratch)
-        newest = self._newest_versions(sources, scratch)
-        for files in sources:
+        seen = deposits(store, self.conformed, upto=key)
+        folder = store.root / FOLDER_NAME / self.unit
+        twins = twins_of_today(seen, key, threshold=self.near_threshold, folder=folder)
+        duplicates = removals.duplicates(store, self.unit, twins)
+        contaminated = removals.contaminated(store, self.contamination, key)
+        newest = self._newest_versions(store, key)
+        outcomes: dict[str, Counter[str]] = {}
+        for source, paths in self._today(store, key):
+            outcome = outcomes.setdefault(source, Counter())
+            lost = {**contaminated.get(source, {}), **duplicates.get(source, {})}
             first = 0
-            for batch in read_batches([files.today] if files.today else []):
-                survivors, duplicates = _split(batch, first, twins.get(files.source, {}))
+            for batch in read_batches(paths):
+                rows, rejects = removals.split(batch, first, lost)
                 first += batch.num_rows
-                writer.rejects(duplicates)
+                outcome.update(rejects.column("reason").to_pylist())
+                writer.rejects(rejects)
                 if newest is not None and self.max_policy_lag is not None:
-                    survivors, stale = split_stale(survivors, newest, self.max_policy_lag)
+                    rows, stale = split_stale(rows, newest, self.max_policy_lag)
                     writer.rejects(stale)
-                writer.rows(survivors)
+                outcome["conformed"] += batch.num_rows
+                writer.rows(rows)
+        writer.summary["sources"] = outcomes
 
-    def _newest_versions(self, sources: Sequence[KeyFiles], scratch: Path) -> dict[str, int] | None:
+    def _today(self, store: PartitionStore, key: str) -> list[tuple[str, list[Path]]]:
+        return [
+            (source, store.paths(table, key))
+            for source, table in self.conformed
+            if store.manifest(table, key) is not None
+        ]
+
+    def _newest_versions(self, store: PartitionStore, key: str) -> dict[str, int] | None:
         if self.max_policy_lag is None:
             return None
-        return newest_versions([path for files in sources for path in files.all_days], scratch=scratch)
-
-
-def _key_files(store: PartitionStore, source: str, table: Table, key: str) -> KeyFiles:
-    days = store.keys(table)
-    [today] = store.paths(table, key) if key in days else [None]
-    return KeyFiles(
-        source=source,
-        today=today,
-        earlier=[path for day in days if day < key for path in store.paths(table, day)],
-    )
-
-
-def _split(batch: pa.RecordBatch, first: int, twins: Mapping[int, Twin]) -> tuple[pa.Table, pa.Table]:
-    """Survivors and the rejects of duplicates; `first` is the place of the batch in its file."""
-    rows = pa.Table.from_batches([batch])
-    found = [twins.get(place) for place in range(first, first + batch.num_rows)]
-    lost = rows.select(PROVENANCE).filter(pa.array([twin is not None for twin in found])).to_pylist()
-    rejects = [_reject(row, twin) for row, twin in zip(lost, filter(None, found), strict=True)]
-    return rows.filter(pa.array([twin is None for twin in found])), REJECTS.table(rejects)
-
-
-def _reject(provenance: dict[str, Any], twin: Twin) -> dict[str, Any]:
-    equal = twin.record_id == provenance["record_id"]
-    what = "equal to" if equal else "the same run, step and sample as"
-    return provenance | {
-        "stage": "dedup",
-        "reason": "exact_duplicate" if equal else "repeated_rollout",
-        "detail": f"{what} a record of {twin.source} landed on {twin.landing_date}",
-        "twin_record_id": twin.record_id,
-        "twin_source": twin.source,
-        "twin_landing_date": twin.landing_date,
-        "similarity": 1.0 if equal else None,
-    }
+        paths = [
+            path
+            for table in self.inputs
+            for day in store.keys(table)
+            if day <= key
+            for path in store.paths(table, day)
+        ]
+        return newest_versions(paths, scratch=store.root / ".scratch")

@@ -67,6 +67,10 @@ class BronzeStage:
                 found[day] = lacking
         return found
 
+    def reach(self, store: PartitionStore, asked: list[str]) -> list[str]:
+        """None: a day's bronze has no inputs but its own exports."""
+        return []
+
     def build(self, store: PartitionStore, key: str) -> Append:
         return self.builds(store, [key], self.inventory(store))[key]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from medallion_assets.package.tokenizer import TokenizerSpec, identity, load
 from medallion_assets.schemas import GOLD_SCHEMAS, TableSchema
-from medallion_assets.stage import code_digest
+from medallion_assets.stage import code_digest, other_partitions
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
@@ -59,6 +59,9 @@ class GoldStage:
 
     def due(self, store: PartitionStore) -> set[str]:
         return set(store.keys(self.silver))
+
+    def reach(self, store: PartitionStore, asked: list[str]) -> list[str]:
+        return other_partitions(self, store, asked)
 
     def build(self, store: PartitionStore, key: str) -> Build:
         version = self.table.version or ""

@@ -10,7 +10,7 @@ import gc
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import dagster as dg
@@ -34,10 +34,14 @@ class HasTable(Protocol):
 
 @dataclass(frozen=True)
 class PartitionBuilds:
-    """What a stage hands over: its table, and how to make each partition; nothing has been made yet."""
+    """What a stage hands over: its table, and how to make each partition; nothing has been made yet.
+
+    `metadata` is what else to show of a partition, asked once it is written.
+    """
 
     table: Table
     builds: Mapping[str, Build | Append]
+    metadata: Callable[[str], Mapping[str, Any]] = field(default=lambda key: {})
 
 
 @contextmanager
@@ -72,7 +76,7 @@ class MedallionIOManager(dg.IOManager):
         for key, build in sorted(given.builds.items()):
             with old_objects_left_alone():
                 written = self._write(given.table, key, build)
-            metadata = self._metadata(given.table, key, written)
+            metadata = {**self._metadata(given.table, key, written), **given.metadata(key)}
             _log_outcome(context, given.table, key, written)
             if key not in asked:  # a later partition that this run settled
                 event = dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata)

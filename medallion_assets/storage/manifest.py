@@ -62,6 +62,7 @@ class Manifest(msgspec.Struct, frozen=True):
     rejects: tuple[Part, ...]
     content_hash: str
     summary: Mapping[str, Any]
+    fingerprints: tuple[Part, ...] = ()
     manifest_version: int = MANIFEST_VERSION
 
     @property
@@ -70,16 +71,20 @@ class Manifest(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """In bytes, rejects included."""
-        return sum(part.size for part in self.parts + self.rejects)
+        """In bytes, of all files."""
+        return sum(part.size for part in self.files)
 
     @property
     def rejected_rows(self) -> int:
         return sum(part.rows for part in self.rejects)
 
     @property
+    def files(self) -> tuple[Part, ...]:
+        return self.parts + self.rejects + self.fingerprints
+
+    @property
     def file_names(self) -> frozenset[str]:
-        return frozenset(part.name for part in self.parts + self.rejects)
+        return frozenset(part.name for part in self.files)
 
     def encode(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
@@ -100,6 +105,6 @@ def _decoded(path: Path, _inode: int, _mtime_ns: int) -> Manifest:
         raise DamagedManifest(path, str(error)) from error
 
 
-def content_hash(parts: tuple[Part, ...], rejects: tuple[Part, ...]) -> str:
-    """Identifies the rows of a generation, in order, with its rejects."""
-    return digest_of([[part.sha256 for part in parts], [part.sha256 for part in rejects]])
+def content_hash(*files: tuple[Part, ...]) -> str:
+    """Identifies the rows of a generation, in order, with its rejects and, where it has any, fingerprints."""
+    return digest_of([[part.sha256 for part in parts] for parts in files])

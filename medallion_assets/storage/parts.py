@@ -98,9 +98,11 @@ def enforce(table: pa.Table, declared: TableSchema) -> pa.Table:
 class PartWriter:
     """Streams rows into one part. However the rows are batched on the way in, the bytes are the same."""
 
+    suffix = ".parquet"
+
     def __init__(self, folder: Path, schema: TableSchema, *, label: str) -> None:
-        self._final = folder / f"{label}.parquet"
-        self._temporary = temporary_beside(self._final)
+        self._folder = folder
+        self._temporary = temporary_beside(folder / label)
         self._label = label
         self._schema = schema
         self._row_group_rows = schema.row_group_rows
@@ -108,15 +110,21 @@ class PartWriter:
         self._pending_bytes: list[Sizes] = []
         self.rows = 0
         self._sink = HashingFile(self._temporary)
-        self._writer = pq.ParquetWriter(
+        self._writer = self._encoder(schema.arrow)
+
+    def _encoder(self, schema: pa.Schema) -> Any:
+        return pq.ParquetWriter(
             self._sink,
-            schema.arrow,
+            schema,
             compression="zstd",
             compression_level=1,
             version="2.6",
             write_page_checksum=True,
             store_schema=False,  # the Arrow schema in the footer would carry what schemas.py may reword
         )
+
+    def _write_group(self, group: pa.Table) -> None:
+        self._writer.write_table(group, row_group_size=self._row_group_rows)
 
     def write(self, table: pa.Table) -> None:
         rows = enforce(table, self._schema)
@@ -134,7 +142,7 @@ class PartWriter:
         for start, end in pairwise([0, *ends]):
             # One chunk per group: the Parquet encoder's pages follow the chunk layout.
             group = rows.slice(start, end - start).combine_chunks()
-            self._writer.write_table(group, row_group_size=self._row_group_rows)
+            self._write_group(group)
         whole = ends[-1] if ends else 0
         self._pending, self._pending_bytes = [rows.slice(whole)], [sizes[whole:]]
 
@@ -145,7 +153,7 @@ class PartWriter:
         self._writer.close()
         self._sink.close()
         sha256 = self._sink.sha256
-        path = self._final.with_name(f"{self._label}-{sha256[:12]}.parquet")
+        path = self._folder / f"{self._label}-{sha256[:12]}{self.suffix}"
         os.replace(self._temporary, path)
         sync_folder(path.parent)
         return Part(name=path.name, sha256=sha256, rows=self.rows, size=self._sink.size, export=export)
@@ -156,6 +164,18 @@ class PartWriter:
             with suppress(OSError, pa.ArrowException):
                 close()
         self._temporary.unlink(missing_ok=True)
+
+
+class MappedPartWriter(PartWriter):
+    """The same as an Arrow file, plain, for rows that are looked up here and there through a memory map."""
+
+    suffix = ".arrow"
+
+    def _encoder(self, schema: pa.Schema) -> Any:
+        return pa.ipc.new_file(self._sink, schema)
+
+    def _write_group(self, group: pa.Table) -> None:
+        self._writer.write_table(group)
 
 
 def row_bytes(rows: pa.Table) -> Sizes:

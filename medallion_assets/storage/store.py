@@ -19,7 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from medallion_assets.schemas import REJECTS, TableSchema
+from medallion_assets.schemas import FINGERPRINTS, REJECTS, TableSchema
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import (
     MANIFEST_NAME,
@@ -29,7 +29,7 @@ from medallion_assets.storage.manifest import (
     content_hash,
     digest_of,
 )
-from medallion_assets.storage.parts import PartWriter, read_batches
+from medallion_assets.storage.parts import MappedPartWriter, PartWriter, read_batches
 
 # How long a superseded part stays for readers that opened the manifest before it was replaced.
 GRACE_SECONDS = 3600
@@ -62,6 +62,17 @@ class OtherSchema(LookupError):
         )
 
 
+class MissingFingerprints(LookupError):
+    """A partition that a version without fingerprints wrote."""
+
+    def __init__(self, table: Table, key: str) -> None:
+        super().__init__(
+            f"{table.full_name} {key} has no fingerprints, which an older version did not write; rebuild it: "
+            f"dagster asset materialize --select {table.full_name} --partition {key}, "
+            "or all days at once with --partition-range FIRST...LAST"
+        )
+
+
 class ImmutablePartition(RuntimeError):
     """An attempt to overwrite or shrink an append-only partition."""
 
@@ -76,13 +87,17 @@ class WriteInstead(Exception):
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the store. `version` separates generations of the whole table, as gold's tokenizers do."""
+    """A table of the store. `version` separates generations of the whole table, as gold's tokenizers do.
+
+    Beside its rows, a `fingerprinted` one keeps what comparing them needs.
+    """
 
     layer: str
     name: str
     schema: TableSchema
     append_only: bool = False
     version: str | None = None
+    fingerprinted: bool = False
 
     @property
     def full_name(self) -> str:
@@ -95,6 +110,11 @@ class PartitionWriter:
     def __init__(self, folder: Path, table: Table) -> None:
         self._rows = PartWriter(folder, table.schema, label="part-00000")
         self._rejects = PartWriter(folder, REJECTS, label="rejects-00000")
+        self._fingerprints = (
+            [MappedPartWriter(folder, FINGERPRINTS, label="fingerprints-00000")]
+            if table.fingerprinted
+            else []
+        )
         self.summary: dict[str, Any] = {}
 
     def rows(self, table: pa.Table) -> None:
@@ -106,12 +126,19 @@ class PartitionWriter:
         for item in table.column("reason").value_counts().to_pylist():
             by_reason[item["values"]] = by_reason.get(item["values"], 0) + item["counts"]
 
-    def finish(self) -> tuple[Part, Part]:
-        return self._rows.finish(), self._rejects.finish()
+    def fingerprints(self, table: pa.Table) -> None:
+        """Those of the rows, in their order."""
+        self._fingerprints[0].write(table)
+
+    def finish(self) -> tuple[Part, Part, tuple[Part, ...]]:
+        fingerprints = tuple(writer.finish() for writer in self._fingerprints)
+        if any(part.rows != self._rows.rows for part in fingerprints):
+            raise ValueError(f"{self._rows.rows} rows came with {fingerprints[0].rows} fingerprints")
+        return self._rows.finish(), self._rejects.finish(), fingerprints
 
     def abandon(self) -> None:
-        self._rows.abandon()
-        self._rejects.abandon()
+        for writer in (self._rows, self._rejects, *self._fingerprints):
+            writer.abandon()
 
 
 @dataclass(frozen=True)
@@ -180,6 +207,14 @@ class PartitionStore:
             raise OtherSchema(table, key, manifest.schema_version)
         folder = self.folder(table, key)
         return [folder / part.name for part in (manifest.rejects if rejects else manifest.parts)]
+
+    def fingerprints(self, table: Table, key: str) -> tuple[Path, Part]:
+        """The file of the rows' fingerprints. Raises MissingFingerprints where there is none."""
+        manifest = self.manifest(table, key)
+        if manifest is None or not manifest.fingerprints:
+            raise MissingFingerprints(table, key)
+        [part] = manifest.fingerprints
+        return self.folder(table, key) / part.name, part
 
     def batches(
         self, table: Table, key: str, columns: Iterable[str] | None = None, *, rejects: bool = False
@@ -268,7 +303,7 @@ class PartitionStore:
         writer = PartitionWriter(folder, table)
         try:
             build.write(writer)
-            part, reject = writer.finish()
+            part, reject, fingerprints = writer.finish()
         except BaseException:
             writer.abandon()
             raise
@@ -278,8 +313,9 @@ class PartitionStore:
             digests=digests,
             parts=(part,),
             rejects=(reject,),
-            content_hash=content_hash((part,), (reject,)),
+            content_hash=content_hash((part,), (reject,), *([fingerprints] if fingerprints else [])),
             summary=writer.summary,
+            fingerprints=fingerprints,
         )
 
     def _commit(self, folder: Path, old: Manifest | None, new: Manifest) -> None:
@@ -330,7 +366,7 @@ def _safe(name: str) -> str:
 
 def _is_complete(folder: Path, manifest: Manifest) -> bool:
     """Whether every file that the manifest names is there: a rerun heals what was deleted."""
-    return all(_is_there(folder, part) for part in manifest.parts + manifest.rejects)
+    return all(_is_there(folder, part) for part in manifest.files)
 
 
 def _is_there(folder: Path, part: Part | None) -> bool:
@@ -354,7 +390,7 @@ def _sweep_folder(folder: Path, *, keep: frozenset[str], grace_seconds: float) -
     for entry in os.scandir(folder):
         orphan = entry.name.startswith(files.TEMPORARY_PREFIX)
         superseded = (
-            entry.name.endswith(".parquet")
+            entry.name.endswith((".parquet", ".arrow"))
             and entry.name not in keep
             and _is_older(Path(entry.path), grace_seconds)
         )

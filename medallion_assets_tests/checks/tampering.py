@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from medallion_assets.curate.fingerprint import COMPARED, fingerprints_of
 from medallion_assets.schemas import REJECTS
 from medallion_assets.stage import Stage
 from medallion_assets.storage.manifest import MANIFEST_NAME
@@ -34,14 +35,19 @@ def tampered(
     """Another generation under the digests of the sound one, so that a rerun sees no reason to mend it."""
     held = {flag: _held(stage, store, day, rejects=flag) for flag in (False, True)}
     (store.folder(stage.table, day) / MANIFEST_NAME).unlink(missing_ok=True)
-    made = stage.build(store, day)
-    assert isinstance(made, Build)
+    build = stage.build(store, day)
+    assert isinstance(build, Build)
 
     def write(writer: PartitionWriter) -> None:
-        writer.rows(stage.table.schema.table(rows(held[False])))
+        made = stage.table.schema.table(rows(held[False]))
+        writer.rows(made)
+        if stage.table.fingerprinted:
+            writer.fingerprints(
+                fingerprints_of(made, stage.table.schema.name, COMPARED[stage.table.schema.name])
+            )
         writer.rejects(REJECTS.table(rejects(held[True])))
 
-    store.overwrite(stage.table, day, Build(made.digests, write))
+    store.overwrite(stage.table, day, Build(build.digests, write))
 
 
 def _held(stage: Stage, store: PartitionStore, day: str, *, rejects: bool) -> Rows:

@@ -9,9 +9,8 @@ from typing import Any
 
 from medallion_assets.schemas import ROLLOUT_UNIT, UNIT_SCHEMAS, TableSchema
 from medallion_assets.stage import Stage
-from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.parts import PartWriter
-from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
+from medallion_assets.storage.store import Build, PartitionStore, Table
 from medallion_assets.units import Message, RlPrompt, Rollout
 
 DAYS = ("2024-09-01", "2024-09-02", "2024-09-03", "2024-09-04")
@@ -48,15 +47,6 @@ def part(folder: Path, rows: Sequence[Row], schema: TableSchema = SCHEMA) -> Pat
     writer = PartWriter(folder, schema, label="part")
     writer.write(schema.table(rows))
     return folder / writer.finish().name
-
-
-def put(store: PartitionStore, table: Table, day: str, rows: Sequence[Row]) -> None:
-    """Another generation of the partition, with these rows."""
-
-    def write(writer: PartitionWriter) -> None:
-        writer.rows(table.schema.table(rows))
-
-    store.overwrite(table, day, Build(lambda: Digests(digest_of(str(rows)), "", ""), write))
 
 
 def build(store: PartitionStore, stage: Stage, day: str) -> bool:

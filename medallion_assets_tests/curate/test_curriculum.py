@@ -23,13 +23,13 @@ from medallion_assets.schemas import RL_PROMPTS
 from medallion_assets.stage import partitions_to_settle
 from medallion_assets.storage.store import PartitionStore, Table
 from medallion_assets.units import Message, RlPrompt, prompt_key
+from medallion_assets_tests.curate.fingerprinted import put
 from medallion_assets_tests.curate.rollouts import (
     DAYS,
     ROLLOUTS,
     build,
     numbered,
     part,
-    put,
     rollout,
     stored,
 )

@@ -13,13 +13,13 @@ from medallion_assets.curate.stage import UnitStage
 from medallion_assets.stage import partitions_to_settle
 from medallion_assets.storage.store import PartitionStore
 from medallion_assets.units import Message, Rollout
+from medallion_assets_tests.curate.fingerprinted import put
 from medallion_assets_tests.curate.rollouts import (
     DAYS,
     ROLLOUTS,
     build,
     landed,
     numbered,
-    put,
     rollout,
     stored,
 )

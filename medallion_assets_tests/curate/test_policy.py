@@ -15,6 +15,7 @@ from medallion_assets.curate.stage import UnitStage
 from medallion_assets.stage import partitions_to_settle
 from medallion_assets.storage.store import PartitionStore, Table
 from medallion_assets.units import Rollout
+from medallion_assets_tests.curate.fingerprinted import put
 from medallion_assets_tests.curate.rollouts import (
     DAYS,
     ROLLOUTS,
@@ -23,13 +24,14 @@ from medallion_assets_tests.curate.rollouts import (
     landed,
     numbered,
     part,
-    put,
     reasons,
     rollout,
     stored,
 )
 
-FEEDS = tuple((name, Table("silver", f"{name}_conformed", SCHEMA)) for name in ("first", "second"))
+FEEDS = tuple(
+    (name, Table("silver", f"{name}_conformed", SCHEMA, fingerprinted=True)) for name in ("first", "second")
+)
 STAGE = UnitStage("rl_rollouts", FEEDS, max_policy_lag=2)
 drawn = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9)), max_size=12)
 

@@ -1,0 +1,46 @@
+"""MinHash signatures of shingle sets: small, comparable, and cut into bands that near-duplicates share.
+
+Belongs here: signatures, their bands, the similarity they suggest. Does not: exact similarity (dedup.py).
+A slot keeps the lowest 8 bits of a minimum ("b-bit minwise hashing", Li and König, 2010): 64 bytes a record.
+Two records of Jaccard similarity 0.8 share one of the 16 bands with probability 0.9998, of 0.2 with 0.03.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from medallion_assets.text.alphabet import Array, mixed
+
+SLOTS = 64
+BANDS = 16
+SLOT_BITS = 8
+# Odd numbers, so that multiplying modulo 2^32 permutes the hashes.
+MULTIPLIERS = (mixed(np.arange(1, SLOTS + 1)) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
+# By how much a signature may understate: four standard deviations at 0.8.
+MARGIN = 0.2
+
+
+def signatures(shingles: Array, first: Array) -> Array:
+    """uint8 (records, SLOTS) of sets of uint32 that begin at first: int64 (records + 1,); 0 where empty."""
+    counts = np.diff(first)
+    found = np.zeros((len(counts), SLOTS), np.uint8)
+    filled = counts > 0
+    if filled.any():
+        begins = first[:-1][filled]
+        permuted = np.empty_like(shingles)
+        for slot, multiplier in enumerate(MULTIPLIERS):
+            np.multiply(shingles, multiplier, out=permuted)
+            found[filled, slot] = np.minimum.reduceat(permuted, begins).astype(np.uint8)
+    return found
+
+
+def bands(signatures: Array) -> Array:
+    """uint32 (records, BANDS): records that agree in four slots next to each other agree in a band."""
+    each: Array = np.ascontiguousarray(signatures).view(np.uint32)
+    return each
+
+
+def agreement(some: Array, others: Array) -> Array:
+    """Share of equal slots of signatures, pair by pair: an estimate of their sets' Jaccard similarity."""
+    share: Array = (some == others).mean(axis=1)
+    return share

@@ -1,0 +1,104 @@
+"""Why rows of a unit's partition go: as duplicates, or since they give an evaluation away.
+
+Belongs here: the reject of each such row, by source and place, and taking it out of a batch. Does not:
+finding duplicates (dedup.py) or contamination (decontaminate/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medallion_assets.curate.dedup import Twin
+from medallion_assets.curate.fingerprint import key_column
+from medallion_assets.curate.history import Deposit, History
+from medallion_assets.schemas import REJECTS
+from medallion_assets.storage.store import PartitionStore, Table
+
+PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line", "record_id")
+Row = dict[str, Any]
+# The reject of a row, given its provenance.
+Removal = Callable[[Row], Row]
+# By source and place in its conformed partition.
+Removals = Mapping[str, Mapping[int, Removal]]
+
+
+def duplicates(store: PartitionStore, unit: str, twins: Mapping[str, Mapping[int, Twin]]) -> Removals:
+    names = _record_ids(store, unit, (twin for rows in twins.values() for twin in rows.values()))
+    return {
+        source: {row: partial(_duplicate, twin, names[twin.deposit][twin.row]) for row, twin in rows.items()}
+        for source, rows in twins.items()
+    }
+
+
+def contaminated(store: PartitionStore, contamination: Table | None, key: str) -> Removals:
+    """What silver/<unit>_contamination found on this day; of several evaluation sets, the clearest match."""
+    found: dict[str, dict[int, Removal]] = {}
+    if contamination is None or store.manifest(contamination, key) is None:
+        return found
+    rows = [row for batch in store.batches(contamination, key) for row in batch.to_pylist()]
+    for row in sorted(rows, key=lambda row: -row["coverage"]):
+        found.setdefault(row["source"], {}).setdefault(row["row"], partial(_contaminated, row))
+    return found
+
+
+def split(batch: pa.RecordBatch, first: int, lost: Mapping[int, Removal]) -> tuple[pa.Table, pa.Table]:
+    """The rows that stay, and the rejects of the others; `first` is the place of the batch in its file."""
+    rows = pa.Table.from_batches([batch])
+    found = [lost.get(place) for place in range(first, first + batch.num_rows)]
+    gone = pa.array([removal is not None for removal in found], pa.bool_())
+    provenance = rows.select(PROVENANCE).filter(gone).to_pylist()
+    rejects = [removal(row) for row, removal in zip(provenance, filter(None, found), strict=True)]
+    return rows.filter(pc.invert(gone)), REJECTS.table(rejects)
+
+
+def _duplicate(twin: Twin, twin_id: str, provenance: Row) -> Row:
+    if not twin.same_key:
+        reason, what = "near_duplicate", f"{twin.similarity:.1%} like"
+    elif twin_id == provenance["record_id"]:
+        reason, what = "exact_duplicate", "equal to"
+    else:
+        reason, what = "repeated_rollout", "the same run, step and sample as"
+    return provenance | {
+        "stage": "dedup",
+        "reason": reason,
+        "detail": f"{what} a record of {twin.deposit.source} landed on {twin.deposit.day}",
+        "twin_record_id": twin_id,
+        "twin_source": twin.deposit.source,
+        "twin_landing_date": date.fromisoformat(twin.deposit.day),
+        "similarity": None if reason == "repeated_rollout" else twin.similarity,
+    }
+
+
+def _contaminated(match: Row, provenance: Row) -> Row:
+    item = f"{match['eval_set']}: item {match['item']} of record {match['item_id']}, {match['field']}"
+    how = f"{match['coverage']:.0%} of its words" if match["matched_by"] == "ngrams" else "word for word"
+    return provenance | {
+        "stage": "decontaminate",
+        "reason": "contaminated",
+        "detail": f"{item}: {how}: {match['matching_text']!r}",
+    }
+
+
+def _record_ids(store: PartitionStore, unit: str, twins: Iterable[Twin]) -> dict[Deposit, dict[int, str]]:
+    """The record ids of twins, by partition and place."""
+    places: dict[Deposit, set[int]] = {}
+    for twin in twins:
+        places.setdefault(twin.deposit, set()).add(twin.row)
+    return {deposit: _ids_of(store, unit, deposit, sorted(rows)) for deposit, rows in places.items()}
+
+
+def _ids_of(store: PartitionStore, unit: str, deposit: Deposit, rows: list[int]) -> dict[int, str]:
+    """From the fingerprints, whose key is the id; rollouts have a key of their own."""
+    if key_column(unit) == "record_id":
+        keys = History([deposit]).keys(np.array(rows))
+        return {row: key.tobytes().hex() for row, key in zip(rows, keys, strict=True)}
+    batches = store.batches(deposit.table, deposit.day, ["record_id"])
+    ids = [record_id for batch in batches for record_id in batch.column("record_id").to_pylist()]
+    return {row: ids[row] for row in rows}
