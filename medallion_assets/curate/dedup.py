@@ -18,7 +18,7 @@ from medallion_assets.curate.buckets import KEY_BAND, buckets_of, key_values, me
 from medallion_assets.curate.history import Deposit, History
 from medallion_assets.curate.minhash import BANDS, MARGIN, agreement, bands
 from medallion_assets.text.alphabet import Array
-from medallion_assets.text.words import ranges
+from medallion_assets.text.words import begins, ranges
 
 # Of records that share a band, the first so many are looked at: templates must not make it quadratic.
 MOST_OF_A_BUCKET = 256
@@ -92,7 +92,7 @@ def _candidates(
         compared = positions[signatures.any(axis=1)]
         values = bands(signatures)[compared - first]
         near = [
-            _likely(history, pairs, threshold)
+            pairs.where(_estimates(history, pairs, signatures, first) >= threshold - MARGIN)
             for band in range(BANDS)
             for pairs in _sharing(kept, band, values[:, band], compared)
         ]
@@ -103,20 +103,20 @@ def _sharing(kept: Sequence[Array], band: int, values: Array, positions: Array) 
     """All pairs of a record in `positions` with an earlier one of the same value in this band, in passes."""
     distinct, which = np.unique(values, return_inverse=True)
     left = np.full(len(distinct), MOST_OF_A_BUCKET)
-    value, place, start = [], [], 0
+    value, place, before = [], [], 0
     for buckets in kept:
         counts, places = members(buckets[band], distinct, left)
         value.append(np.repeat(np.arange(len(distinct)), counts))
-        place.append(places + start)
+        place.append(places + before)
         left -= counts
-        start += buckets.shape[1]
+        before += buckets.shape[1]
     values_found = np.concatenate(value)
     order = np.argsort(values_found, kind="stable")
     found = np.concatenate(place)[order]
     sizes = np.bincount(values_found, minlength=len(distinct))
-    begins = np.cumsum(sizes) - sizes
+    starts = np.cumsum(sizes) - sizes
     for here in _passes(np.cumsum(sizes[which]), PASS_PAIRS):
-        earlier = found[ranges(begins[which[here]], sizes[which[here]])]
+        earlier = found[ranges(starts[which[here]], sizes[which[here]])]
         pairs = Pairs(np.repeat(positions[here], sizes[which[here]]), earlier)
         yield pairs.where(pairs.earlier < pairs.later)
 
@@ -125,9 +125,9 @@ def _same_key(history: History, pairs: Pairs) -> Pairs:
     return pairs.where((history.keys(pairs.later) == history.keys(pairs.earlier)).all(axis=1))
 
 
-def _likely(history: History, pairs: Pairs, threshold: float) -> Pairs:
-    estimate = agreement(history.signatures(pairs.later), history.signatures(pairs.earlier))
-    return pairs.where(estimate >= threshold - MARGIN)
+def _estimates(history: History, pairs: Pairs, signatures: Array, first: int) -> Array:
+    """How alike pairs seem; `signatures` are those of the records from `first` on."""
+    return agreement(signatures[pairs.later - first], history.signatures(pairs.earlier))
 
 
 def _joined(several: Sequence[Pairs]) -> Pairs:
@@ -143,13 +143,7 @@ def _joined(several: Sequence[Pairs]) -> Pairs:
 
 def _earliest(pairs: Pairs) -> Pairs:
     """Of sorted pairs, the first of each later record."""
-    return pairs.where(_begins(pairs.later))
-
-
-def _begins(values: Array) -> Array:
-    new = np.ones(len(values), bool)
-    new[1:] = values[1:] != values[:-1]
-    return new
+    return pairs.where(begins(pairs.later))
 
 
 def _unsettled(near: Pairs, same: Pairs) -> Pairs:
@@ -165,13 +159,13 @@ def _alike(history: History, pairs: Pairs, threshold: float) -> tuple[Pairs, Arr
     matched, similarity = likeliest.where(enough), similarity[enough]
     order = np.lexsort((matched.earlier, -similarity, matched.later))
     matched, similarity = matched.where(order), similarity[order]
-    best = _begins(matched.later)
+    best = begins(matched.later)
     return matched.where(best), similarity[best]
 
 
 def _likeliest(history: History, pairs: Pairs) -> Pairs:
     """At most MOST_COMPARED pairs of each later record: by their signatures, then the earliest."""
-    sizes = np.diff(np.append(np.flatnonzero(_begins(pairs.later)), len(pairs)))
+    sizes = np.diff(np.append(np.flatnonzero(begins(pairs.later)), len(pairs)))
     if not len(sizes) or sizes.max() <= MOST_COMPARED:
         return pairs
     estimate = agreement(history.signatures(pairs.later), history.signatures(pairs.earlier))
@@ -205,7 +199,7 @@ def _jaccard(some: tuple[Array, Array], others: tuple[Array, Array]) -> Array:
     numbers = np.arange(len(sizes[0]), dtype=np.uint64) << np.uint64(32)
     tagged = [np.repeat(numbers, size) | sets[0] for sets, size in zip((some, others), sizes, strict=True)]
     both = np.concatenate(tagged)
-    both.sort()
+    both.sort(kind="stable")  # two sorted runs, which this only merges
     shared = both[1:][both[1:] == both[:-1]]
     common = np.bincount((shared >> np.uint64(32)).astype(np.int64), minlength=len(numbers))
     similarity: Array = common / np.maximum(sizes[0] + sizes[1] - common, 1)

@@ -16,7 +16,7 @@ from medallion_assets.curate.minhash import SLOTS, signatures
 from medallion_assets.schemas import FINGERPRINTS, PREFERENCE_UNIT, PROMPT_UNIT, ROLLOUT_UNIT, SFT_UNIT
 from medallion_assets.text.alphabet import Array, alphabet
 from medallion_assets.text.compared import CONVERSATION, text_of
-from medallion_assets.text.words import runs_of, words_of
+from medallion_assets.text.words import begins, runs_of, words_of
 
 CODE = (
     "medallion_assets.curate.fingerprint",
@@ -60,7 +60,9 @@ def _shingles(rows: pa.Table, unit: str, parts: Sequence[str]) -> tuple[Array, A
         return np.zeros(0, np.uint32), np.zeros(rows.num_rows + 1, np.int64)
     runs, first = runs_of(words_of(text_of(rows, unit, parts), alphabet(symbols=True)), SHINGLE_WORDS)
     row = np.repeat(np.arange(rows.num_rows, dtype=np.uint64), np.diff(first))
-    found = np.unique((row << np.uint64(32)) | ((runs ^ _seed(unit, parts)) >> np.uint64(32)))
+    found = (row << np.uint64(32)) | ((runs ^ _seed(unit, parts)) >> np.uint64(32))
+    found.sort()
+    found = found[begins(found)]
     counts = np.bincount((found >> np.uint64(32)).astype(np.int64), minlength=rows.num_rows)
     return found.astype(np.uint32), np.concatenate([[0], np.cumsum(counts)])
 

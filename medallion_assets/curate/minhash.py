@@ -16,8 +16,8 @@ BANDS = 16
 SLOT_BITS = 8
 # Odd numbers, so that multiplying modulo 2^32 permutes the hashes.
 MULTIPLIERS = (mixed(np.arange(1, SLOTS + 1)) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
-# By how much a signature may understate: four standard deviations at 0.8.
-MARGIN = 0.2
+# By how much a signature may understate: three standard deviations at 0.8.
+MARGIN = 0.15
 
 
 def signatures(shingles: Array, first: Array) -> Array:

@@ -79,6 +79,13 @@ def ranges(begin: Array, counts: Array) -> Array:
     return each
 
 
+def begins(values: Array) -> Array:
+    """Of sorted values, where each begins: bool (values,). np.unique would hash them all anew."""
+    new = np.ones(len(values), bool)
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    return new
+
+
 def _passes(texts: pa.StringArray) -> Iterator[pa.StringArray | str]:
     """Slices of bounded size; a text longer than a pass comes alone, as a str."""
     total = np.cumsum(_lengths(texts) + 1)
