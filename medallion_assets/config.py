@@ -11,10 +11,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from medallion_assets.config_quality import QualityConfig
 from medallion_assets.conform.delivery import Options
 from medallion_assets.records import canonical_json
 from medallion_assets.schemas import DATA_UNITS, PREFERENCE_UNIT, SFT_UNIT
 
+DEFAULT_REMOVAL_RATE = 0.5
 # The addresses that Dagster takes for an owner.
 OWNER = r"^(team:[\w\-]+|[A-Za-z0-9_][A-Za-z0-9._%+\-]*@[A-Za-z0-9.\-]+\.[A-Za-z]{2,7})$"
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
@@ -91,10 +93,13 @@ class SourceConfig(_Model):
         description="Parts of a record that near-duplicates are found by, if not the unit's own; [] = none.",
     )
     max_removal_rate: float = Field(
-        default=0.5,
+        default=DEFAULT_REMOVAL_RATE,
         ge=0,
         le=1,
         description="Share lost to duplicates and decontamination; more fails a check (warning).",
+    )
+    quality: QualityConfig | None = Field(
+        default=None, description="Thresholds that override the common ones."
     )
     redact: RedactConfig | None = None
     limits: LimitsConfig = LimitsConfig()
@@ -205,6 +210,7 @@ class PipelineConfig(_Model):
     start_date: date = Field(description="First landing date, YYYY-MM-DD.")
     sources: list[SourceConfig] = Field(min_length=1)
     eval_sets: list[EvalSetConfig] = []
+    quality: QualityConfig = QualityConfig()
     near_duplicates: NearDuplicatesConfig | None = NearDuplicatesConfig()
     decontamination: DecontaminationConfig | None = DecontaminationConfig()
     rollouts: RolloutsConfig = RolloutsConfig()

@@ -16,6 +16,7 @@ from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import Format, format_names, load_format
 from medallion_assets.curate.derived import NAMES
 from medallion_assets.schemas import DATA_UNITS, EVAL_PREFIX, GOLD_SCHEMAS, PROMPT_UNIT, ROLLOUT_UNIT
+from medallion_assets.text.compared import PARTS
 
 Place = tuple[str | int, ...]
 OPTION_DEFAULTS = Options()
@@ -85,6 +86,11 @@ def _source_problems(place: int, source: SourceConfig) -> Iterator[Problem]:
         yield Problem((*at, "name"), f"{source.name!r} is a name of our own ({taken}); choose another")
     if source.unit not in DATA_UNITS:
         yield Problem((*at, "unit"), _unit_message(source.unit))
+    else:
+        for number, part in enumerate(source.compare or ()):
+            if part not in PARTS[source.unit]:
+                message = f"{part!r} is no part of {source.unit}; {choose_from(part, PARTS[source.unit])}"
+                yield Problem((*at, "compare", number), message)
     if source.format not in format_names():
         yield Problem(
             (*at, "format"), f"{source.format!r} is no format; {choose_from(source.format, format_names())}"

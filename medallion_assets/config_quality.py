@@ -10,10 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from medallion_assets.curate.gates.quality.thresholds import Quality, Verdict
+from medallion_assets.curate.gates.quality.thresholds import DEFAULT_QUALITY, Quality, Verdict
 from medallion_assets.curate.language import LANGUAGES
-
-DEFAULTS = Quality()
 
 
 def _known(language: str) -> str:
@@ -34,42 +32,47 @@ class QualityConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     min_prompt_characters: Characters | None = Field(
-        default=DEFAULTS.min_prompt_characters, description="Least of all user turns together."
+        default=DEFAULT_QUALITY.min_prompt_characters, description="Least of all user turns together."
     )
     max_prompt_characters: Characters | None = Field(
-        default=DEFAULTS.max_prompt_characters, description="Most of all user turns together."
+        default=DEFAULT_QUALITY.max_prompt_characters, description="Most of all user turns together."
     )
     min_answer_characters: Characters | None = Field(
-        default=DEFAULTS.min_answer_characters, description="Least of each answer."
+        default=DEFAULT_QUALITY.min_answer_characters, description="Least of each answer."
     )
     max_answer_characters: Characters | None = Field(
-        default=DEFAULTS.max_answer_characters, description="Most of each answer."
+        default=DEFAULT_QUALITY.max_answer_characters, description="Most of each answer."
     )
     max_repetition: Share | None = Field(
-        default=DEFAULTS.max_repetition, description="Share of an answer's runs of words that it had before."
+        default=DEFAULT_QUALITY.max_repetition,
+        description="Share of an answer's runs of words that it had before.",
     )
     max_replacement_characters: Share | None = Field(
-        default=DEFAULTS.max_replacement_characters, description="Share of a text's characters (U+FFFD)."
+        default=DEFAULT_QUALITY.max_replacement_characters,
+        description="Share of a text's characters (U+FFFD).",
     )
     max_mojibake: Share | None = Field(
-        default=DEFAULTS.max_mojibake, description="Misread characters (â€™ for ’) in a text, to its length."
+        default=DEFAULT_QUALITY.max_mojibake,
+        description="Misread sequences (Ã© for é) in a text, to its characters.",
     )
     truncated_answers: Verdict = Field(
-        default=DEFAULTS.truncated_answers,
+        default=DEFAULT_QUALITY.truncated_answers,
         description="Answers that stop in a sentence or a code block; rollouts that ran out of length.",
     )
     prompt_equals_answer: Verdict = Field(
-        default=DEFAULTS.prompt_equals_answer, description="A first answer that only repeats its prompt."
+        default=DEFAULT_QUALITY.prompt_equals_answer,
+        description="A first answer that only repeats its prompt.",
     )
     refusals: tuple[Phrase, ...] | None = Field(
-        default=DEFAULTS.refusals,
+        default=DEFAULT_QUALITY.refusals,
         description="Refuse answers with a refusal's phrase: the built-in ones and these; [] = those only.",
     )
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] | None = Field(
-        default=DEFAULTS.languages, description="Languages that answers (RL prompts: prompts) may be in."
+        default=DEFAULT_QUALITY.languages,
+        description="Languages that answers (RL prompts: prompts) may be in.",
     )
     min_language_letters: Characters = Field(
-        default=DEFAULTS.min_language_letters,
+        default=DEFAULT_QUALITY.min_language_letters,
         description="Letters of prose, without code and formulas, from which a language is judged.",
     )
 

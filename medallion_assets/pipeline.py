@@ -19,9 +19,11 @@ from medallion_assets.assets.bronze import bronze_asset
 from medallion_assets.assets.gold import gold_asset
 from medallion_assets.assets.silver import (
     conformed_asset,
+    contamination_asset,
     curriculum_asset,
     derived_asset,
     eval_asset,
+    eval_index_asset,
     unit_asset,
 )
 from medallion_assets.automation.jobs import ingest_jobs, nightly_schedule, sweep_schedule
@@ -91,6 +93,8 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
             *_bronze_assets(stages, days, store),
             *(conformed_asset(source, days, store) for source in stages.sources),
             *(eval_asset(eval_set.items, days, store) for eval_set in stages.eval_sets),
+            *(eval_index_asset(index, days, store) for index in filter(None, [stages.eval_index])),
+            *(contamination_asset(stage, days, store) for stage in stages.contamination.values()),
             *(unit_asset(unit, days, store) for unit in stages.units.values()),
             *(derived_asset(stage, days, store) for stage in stages.derived),
             *(curriculum_asset(stage, days, store) for stage in filter(None, [stages.curriculum])),

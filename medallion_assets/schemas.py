@@ -315,21 +315,22 @@ PROFILE = TableSchema(
         ),
         Column("words", _numbers(whole=("total", "p50", "p95")), "Words of a record's texts.", nullable=True),
         Column(
-            "tokens",
-            _numbers(real=("characters_per_token",), whole=("sample", "p50", "p95", "max")),
-            "Tokens of a record's texts, without a template's; of the sample with the smallest record ids.",
-            nullable=True,
-        ),
-        Column(
             "turns",
             _numbers(real=("mean",), whole=("max",)),
             "Messages of a conversation, or of the prompt where the answer is apart.",
             nullable=True,
         ),
+        Column("sample", pa.int64(), "Records that tokens and languages are told of: the smallest ids."),
+        Column(
+            "tokens",
+            _numbers(real=("characters_per_token",), whole=("p50", "p95", "max")),
+            "Tokens of a record's texts, without a template's, in the sample; null where there is no recipe.",
+            nullable=True,
+        ),
         Column(
             "languages",
             _list_of(pa.struct([pa.field("language", pa.string()), pa.field("count", pa.int64(), False)])),
-            "ISO 639-1 codes, null where unclear; of the sample with the smallest record ids.",
+            "Records of the sample by the language of their texts: ISO 639-1 codes, null where unclear.",
         ),
     ),
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medallion_assets.config import (
+    DecontaminationConfig,
     EvalSetConfig,
     PassRatesConfig,
     PipelineConfig,
@@ -20,10 +21,13 @@ from medallion_assets.config import (
     TokenizerConfig,
 )
 from medallion_assets.config_checks import Problem
+from medallion_assets.config_quality import merged, quality_of
 from medallion_assets.conform.evals import EvalStage
 from medallion_assets.conform.format import load_format
 from medallion_assets.conform.stage import ConformStage
 from medallion_assets.curate.curriculum import CurriculumStage, PassRateRules
+from medallion_assets.curate.decontaminate.rules import Rules
+from medallion_assets.curate.decontaminate.stages import ContaminationStage, EvalIndexStage
 from medallion_assets.curate.derived import DerivedStage
 from medallion_assets.curate.stage import UnitStage
 from medallion_assets.extract.inventory import LandingRules
@@ -65,11 +69,13 @@ class EvalStages:
 
 @dataclass(frozen=True)
 class PipelineStages:
-    """Every stage of a pipeline. Units and recipes by name."""
+    """Every stage of a pipeline. Units, their contamination and recipes by name."""
 
     sources: tuple[SourceStages, ...]
     eval_sets: tuple[EvalStages, ...]
+    eval_index: EvalIndexStage | None
     derived: tuple[DerivedStage, ...]
+    contamination: dict[str, ContaminationStage]
     units: dict[str, UnitStage]
     curriculum: CurriculumStage | None
     recipes: dict[str, GoldStage]
@@ -79,13 +85,19 @@ class PipelineStages:
         yield from self.bronze()
         yield from (source.conformed for source in self.sources)
         yield from (eval_set.items for eval_set in self.eval_sets)
-        rollouts = {unit: stage for unit, stage in self.units.items() if unit == ROLLOUT_UNIT}
-        yield from rollouts.values()
+        yield from filter(None, [self.eval_index])
+        yield from self.of_unit(ROLLOUT_UNIT)
         yield from self.derived  # from rollouts, for the other units
-        yield from (stage for unit, stage in self.units.items() if unit not in rollouts)
-        if self.curriculum is not None:
-            yield self.curriculum
+        for unit in self.units:
+            if unit != ROLLOUT_UNIT:
+                yield from self.of_unit(unit)
+        yield from filter(None, [self.curriculum])
         yield from self.recipes.values()
+
+    def of_unit(self, unit: str) -> list[Stage]:
+        """What makes the unit's table of its conformed ones, in order; nothing where nothing feeds it."""
+        found = (self.contamination.get(unit), self.units.get(unit))
+        return [stage for stage in found if stage is not None]
 
     def bronze(self) -> Iterator[BronzeStage]:
         """What watches a landing folder."""
@@ -96,32 +108,54 @@ class PipelineStages:
         """The stages that an export of this feed passes through, in order."""
         for eval_set in self.eval_sets:
             if eval_set.bronze == bronze:
-                return [bronze, eval_set.items]
+                return [bronze, eval_set.items, *self._judged_by_evals()]
         source = next(source for source in self.sources if source.bronze == bronze)
-        unit = self.units[source.config.unit]
-        rated = [self.curriculum] if self.curriculum and self.curriculum.prompts == unit.table else []
-        recipes = [recipe for recipe in self.recipes.values() if recipe.silver == unit.table]
-        return [bronze, source.conformed, unit, *rated, *recipes]
+        return [bronze, source.conformed, *self._through(source.config.unit)]
+
+    def _judged_by_evals(self) -> list[Stage]:
+        """What another evaluation set may change: all that is decontaminated, and what is made of that."""
+        if self.eval_index is None:
+            return []
+        everything = list(self.all())
+        return everything[everything.index(self.eval_index) :]
+
+    def _through(self, unit: str) -> list[Stage]:
+        table = self.units[unit].table
+        rated = [self.curriculum] if self.curriculum and self.curriculum.prompts == table else []
+        recipes = [recipe for recipe in self.recipes.values() if recipe.silver == table]
+        return [*self.of_unit(unit), *rated, *recipes]
 
 
 def stages_of(config: PipelineConfig, roots: Roots, *, base: Path) -> PipelineStages:
     """`base` is the folder that relative tokenizer paths of the configuration start from."""
-    sources = tuple(_source_stages(source, roots) for source in config.sources)
+    sources = tuple(_source_stages(source, roots, config) for source in config.sources)
     fed = dict.fromkeys([*(source.unit for source in config.sources), *config.rollouts.feeds])
     rollouts = Table("silver", ROLLOUT_UNIT, UNIT_SCHEMAS[ROLLOUT_UNIT])
     derived = tuple(_derived_stages(config.rollouts, rollouts))
-    units = {unit: _unit_stage(unit, sources, derived, config.rollouts) for unit in fed}
+    eval_sets = tuple(_eval_stages(eval_set, roots) for eval_set in config.eval_sets)
+    eval_index = _eval_index(config.decontamination, eval_sets)
+    conformed = {unit: _conformed(unit, sources, derived) for unit in fed}
+    contamination = {
+        unit: ContaminationStage(unit, tables, eval_index.table, eval_index.rules)
+        for unit, tables in conformed.items()
+        if eval_index is not None
+    }
+    units = {
+        unit: _unit_stage(unit, tables, contamination.get(unit), config) for unit, tables in conformed.items()
+    }
     return PipelineStages(
         sources=sources,
-        eval_sets=tuple(_eval_stages(eval_set, roots) for eval_set in config.eval_sets),
+        eval_sets=eval_sets,
+        eval_index=eval_index,
         derived=derived,
+        contamination=contamination,
         units=units,
         curriculum=_curriculum(config.rollouts.pass_rates, units, rollouts),
         recipes={recipe.name: _gold_stage(recipe, units[recipe.unit], base) for recipe in config.recipes},
     )
 
 
-def _source_stages(config: SourceConfig, roots: Roots) -> SourceStages:
+def _source_stages(config: SourceConfig, roots: Roots, pipeline: PipelineConfig) -> SourceStages:
     format_ = load_format(config.format)
     columns = config.columns or format_.columns
     bronze = BronzeStage(
@@ -132,9 +166,22 @@ def _source_stages(config: SourceConfig, roots: Roots) -> SourceStages:
         columns=tuple(columns) if columns else None,
         redaction=_redaction(config.redact),
     )
-    return SourceStages(
-        config, bronze, ConformStage(bronze.table, config.unit, config.format, config.options)
+    conformed = ConformStage(
+        bronze.table,
+        config.unit,
+        config.format,
+        config.options,
+        compare=_compared(config, pipeline),
+        quality=quality_of(merged(pipeline.quality, config.quality)),
     )
+    return SourceStages(config, bronze, conformed)
+
+
+def _compared(config: SourceConfig, pipeline: PipelineConfig) -> tuple[str, ...] | None:
+    """What near-duplicates are found by: nothing where they are not looked for, None for the unit's own."""
+    if pipeline.near_duplicates is None:
+        return ()
+    return tuple(config.compare) if config.compare is not None else None
 
 
 def _redaction(config: RedactConfig | None) -> Redaction | None:
@@ -160,14 +207,38 @@ def _derived_stages(config: RolloutsConfig, rollouts: Table) -> Iterator[Derived
         yield DerivedStage(rollouts, SFT_UNIT, config.rejection_sampling.min_reward)
 
 
-def _unit_stage(
-    unit: str, sources: tuple[SourceStages, ...], derived: tuple[DerivedStage, ...], config: RolloutsConfig
-) -> UnitStage:
+def _conformed(
+    unit: str, sources: tuple[SourceStages, ...], derived: tuple[DerivedStage, ...]
+) -> tuple[tuple[str, Table], ...]:
     """What people delivered ranks before what was derived from rollouts."""
     delivered = ((each.config.name, each.conformed.table) for each in sources if each.config.unit == unit)
     made = ((each.source, each.table) for each in derived if each.unit == unit)
-    lag = config.max_policy_lag if unit == ROLLOUT_UNIT else None
-    return UnitStage(unit, (*delivered, *made), lag)
+    return (*delivered, *made)
+
+
+def _eval_index(
+    config: DecontaminationConfig | None, eval_sets: tuple[EvalStages, ...]
+) -> EvalIndexStage | None:
+    if config is None or not eval_sets:
+        return None
+    sets = ((each.config.name, each.items.table, tuple(each.config.fields)) for each in eval_sets)
+    return EvalIndexStage(tuple(sets), Rules(**config.model_dump()))
+
+
+def _unit_stage(
+    unit: str,
+    conformed: tuple[tuple[str, Table], ...],
+    contamination: ContaminationStage | None,
+    config: PipelineConfig,
+) -> UnitStage:
+    near = config.near_duplicates
+    return UnitStage(
+        unit,
+        conformed,
+        max_policy_lag=config.rollouts.max_policy_lag if unit == ROLLOUT_UNIT else None,
+        near_threshold=near.threshold if near else None,
+        contamination=contamination.table if contamination else None,
+    )
 
 
 def _curriculum(

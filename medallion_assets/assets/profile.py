@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +10,15 @@ import dagster as dg
 
 from medallion_assets.assets.stage_asset import Shell, settling_plan, stage_asset
 from medallion_assets.curate.stage import UnitStage
-from medallion_assets.report.plots import plots_of, table_of
+from medallion_assets.report.plots import markdown_of
 from medallion_assets.report.profile_stage import ProfileStage, counts_of_day
 from medallion_assets.stage import Stage
+from medallion_assets.storage.duck import connect
 from medallion_assets.storage.io_manager import PartitionBuilds
 from medallion_assets.storage.store import PartitionStore, Table
 
 Plan = Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds]
-Rows = Iterable[Mapping[str, Any]]
+Rows = Iterator[Mapping[str, Any]]
 
 
 def profile_asset(
@@ -43,17 +44,20 @@ def profile_asset(
 
 def unit_plan(unit: UnitStage, bronze: Mapping[str, Table], store: PartitionStore) -> Plan:
     """The plan of a unit's asset whose partitions show how many records came how far."""
-    return shown_plan(unit, store, lambda key: counts_of_day(unit, bronze, store, key))
+
+    def rows(key: str) -> Rows:
+        with connect(store.root / ".scratch") as duck:
+            yield from counts_of_day(duck, unit, bronze, store, key)
+
+    return shown_plan(unit, store, rows)
 
 
 def shown_plan(stage: Stage, store: PartitionStore, rows: Callable[[str], Rows]) -> Plan:
-    """The stage's plan, showing a table and plots of what `rows` gives for a partition once it is written."""
+    """The stage's plan, showing tables and plots of what `rows` gives for a partition once it is written."""
     settle = settling_plan(stage, store)
 
     def metadata(key: str) -> Mapping[str, Any]:
-        found = list(rows(key))
-        shown = {"profile": table_of(found), **plots_of(found)} if found else {}
-        return {name: dg.MetadataValue.md(text) for name, text in shown.items()}
+        return {name: dg.MetadataValue.md(text) for name, text in markdown_of(rows(key)).items()}
 
     def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
         return replace(settle(context, asked), metadata=metadata)

@@ -9,6 +9,7 @@ import dagster as dg
 from medallion_assets.assets.stage_asset import Shell, settling_plan, stage_asset
 from medallion_assets.conform.evals import EvalStage
 from medallion_assets.curate.curriculum import CurriculumStage
+from medallion_assets.curate.decontaminate.stages import ContaminationStage, EvalIndexStage
 from medallion_assets.curate.derived import DerivedStage
 from medallion_assets.curate.stage import UnitStage
 from medallion_assets.schemas import EVAL_PREFIX
@@ -46,15 +47,44 @@ def eval_asset(
     return _asset(items, description, [_dep(items.bronze, ALL_DAYS_SO_FAR)], partitions, store)
 
 
+def eval_index_asset(
+    index: EvalIndexStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
+) -> dg.AssetsDefinition:
+    names = ", ".join(name for name, _, _ in index.sets)
+    description = (
+        f"All evaluation sets as of each day ({names}), text by text, and how each is looked for in "
+        "training data. The newest partition is the one that counts."
+    )
+    deps = [_dep(table, ALL_DAYS_SO_FAR) for table in index.inputs]
+    return _asset(index, description, deps, partitions, store)
+
+
+def contamination_asset(
+    stage: ContaminationStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
+) -> dg.AssetsDefinition:
+    description = (
+        f"Records of {stage.unit} that give items of the evaluation sets away, with the item and the "
+        "matching text. Another evaluation set makes a day of it differ only where verdicts do."
+    )
+    deps = [
+        *(_dep(table) for _, table in stage.conformed),
+        _dep(stage.index, dg.AllPartitionMapping()),
+    ]
+    return _asset(stage, description, deps, partitions, store)
+
+
 def unit_asset(
     unit: UnitStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
 ) -> dg.AssetsDefinition:
+    near = f" and of those at least {unit.near_threshold:.0%} alike" if unit.near_threshold else ""
     description = (
-        f"All sources of **{unit.unit}**, each record once: of equal records the earliest survives, "
+        f"All sources of **{unit.unit}**, each record once: of equal records{near} the earliest survives, "
         "by landing date, source and place, whatever the order of processing."
+        + (" Without what gives evaluation sets away." if unit.contamination else "")
     )
     deps = [_dep(table, ALL_DAYS_SO_FAR) for _, table in unit.conformed]
-    return _asset(unit, description, deps, partitions, store, kinds={"duckdb"})
+    deps += [_dep(table) for table in filter(None, [unit.contamination])]
+    return _asset(unit, description, deps, partitions, store)
 
 
 def derived_asset(

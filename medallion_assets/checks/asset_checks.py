@@ -1,17 +1,20 @@
 """The invariants as asset checks: thin shells that Dagster runs behind each asset.
 
 Belongs here: names, severities, what blocks, metadata. Does not: what is checked (conservation.py,
-exports.py).
+exports.py, removal.py).
 No postponed annotations in this module: Dagster reads the context's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 
 from medallion_assets.checks.conservation import Balance, balance_of
 from medallion_assets.checks.exports import quarantined, reject_rate
+from medallion_assets.checks.removal import removals
+from medallion_assets.config import DEFAULT_REMOVAL_RATE
+from medallion_assets.curate.stage import UnitStage
 from medallion_assets.stage import Stage
 from medallion_assets.stages import PipelineStages, SourceStages
 from medallion_assets.storage.store import PartitionStore
@@ -20,14 +23,16 @@ FAILED_SHOWN = 20
 
 
 def asset_checks(stages: PipelineStages, store: PartitionStore) -> Iterator[dg.AssetChecksDefinition]:
-    """Conservation from landing to gold, unreadable exports, and rejects by source."""
+    """Conservation from landing to gold, unreadable exports, rejects and removals by source."""
     for bronze in stages.bronze():
         yield _readable_exports(bronze, store)
     for source in stages.sources:
         yield _conservation(source.conformed, store)
         yield _reject_rate(source, store)
+    limits = {source.config.name: source.config.max_removal_rate for source in stages.sources}
     for unit in stages.units.values():
         yield _conservation(unit, store)
+        yield _removal_rate(unit, limits, store)
     if stages.curriculum is not None:
         yield _conservation(stages.curriculum, store)
     for recipe in stages.recipes.values():
@@ -98,6 +103,31 @@ def _reject_rate(source: SourceStages, store: PartitionStore) -> dg.AssetChecksD
         )
 
     return rejects
+
+
+def _removal_rate(
+    unit: UnitStage, limits: Mapping[str, float], store: PartitionStore
+) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=dg.AssetKey(unit.asset_path),
+        name="removal_rate",
+        description="No source loses more of a day to duplicates and decontamination than it may: where much "
+        "goes, a template may have been taken for a text. Compare other parts of it (`compare`), or none.",
+    )
+    def removal_rate(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        keys = _partitions(context, unit, store)
+        found = [removal for key in keys for removal in removals(store, unit.table, key)]
+        high = [each for each in found if each.rate > limits.get(each.source, DEFAULT_REMOVAL_RATE)]
+        return dg.AssetCheckResult(
+            passed=not high,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "highest_rate": max((each.rate for each in found), default=0.0),
+                "too_high": [each.shown() for each in high[:FAILED_SHOWN]],
+            },
+        )
+
+    return removal_rate
 
 
 def _partitions(context: dg.AssetCheckExecutionContext, stage: Stage, store: PartitionStore) -> list[str]:

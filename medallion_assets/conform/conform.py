@@ -6,7 +6,7 @@ the tables go (stage.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +14,9 @@ import pyarrow as pa
 from medallion_assets.conform.delivery import Delivery, Options
 from medallion_assets.conform.format import Format
 from medallion_assets.curate.clean import clean_text
-from medallion_assets.curate.gates import GATES, first_reject
+from medallion_assets.curate.gates import GATES, Gate, first_reject
+from medallion_assets.curate.gates.quality import quality_gates
+from medallion_assets.curate.gates.quality.thresholds import DEFAULT_QUALITY, Quality
 from medallion_assets.curate.reward import verify_reward
 from medallion_assets.records import Rejected, strict_json
 from medallion_assets.schemas import REJECTS, UNIT_SCHEMAS
@@ -24,26 +26,34 @@ PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line"
 
 
 def conform_batches(
-    batches: Iterator[pa.RecordBatch], format_: Format, *, unit: str, options: Options
+    batches: Iterator[pa.RecordBatch],
+    format_: Format,
+    *,
+    unit: str,
+    options: Options,
+    quality: Quality = DEFAULT_QUALITY,
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
     """For each batch of bronze rows, the conformed rows and the rejects: every row is in one of the two."""
+    gates = (*GATES[unit], *quality_gates(quality, unit))
     for batch in batches:
         rows: list[dict[str, Any]] = []
         rejects: list[dict[str, Any]] = []
         for bronze in batch.to_pylist():
             provenance = {name: bronze[name] for name in PROVENANCE}
             try:
-                rows.append(_conformed(bronze, format_, unit, options) | provenance)
+                rows.append(_conformed(bronze, format_, options, gates) | provenance)
             except Rejected as reject:
                 rejects.append(reject_row(bronze, reject) | provenance)
         yield UNIT_SCHEMAS[unit].table(rows), REJECTS.table(rejects)
 
 
-def _conformed(bronze: dict[str, Any], format_: Format, unit: str, options: Options) -> dict[str, Any]:
+def _conformed(
+    bronze: dict[str, Any], format_: Format, options: Options, gates: Sequence[Gate]
+) -> dict[str, Any]:
     delivery = Delivery(bronze["source"], bronze["file"], bronze["record_number"], options)
     record = format_.conform(parsed(bronze), delivery)
     record.clean(clean_text)
-    if reject := first_reject(record, GATES[unit]):
+    if reject := first_reject(record, gates):
         raise reject
     if isinstance(record, Rollout):
         verify_reward(record)

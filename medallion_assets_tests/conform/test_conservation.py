@@ -144,9 +144,9 @@ def test_a_key_given_twice_is_not_decided_for_the_source() -> None:
     assert outcome("alpaca", '{"instruction": "a", "output": "b", "output": "c"}') == "duplicate_key"
 
 
-def calling(arguments: str) -> dict[str, str]:
-    """One record a format, each with these arguments of a call."""
-    call = f'{{"name":"f","arguments":{arguments}}}'
+def calling(argument: str) -> dict[str, str]:
+    """One record a format, each with this argument of a call."""
+    call = f'{{"name":"f","arguments":{{"a":{argument}}}}}'
     turns = [{"from": "human", "value": "q"}, {"from": "function_call", "value": call}]
     ours = f'[{{"role":"user","content":"q"}},{{"role":"assistant","tool_calls":[{call}]}}]'
     return {"sharegpt": json.dumps({"conversations": turns}), "messages": f'{{"messages":{ours}}}'}

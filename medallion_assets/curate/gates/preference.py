@@ -21,8 +21,12 @@ def missing_turn(triple: Preference) -> Rejected | None:
     return next(filter(None, (turns.missing_role(side, "assistant") for side in _sides(triple))), None)
 
 
-def misplaced_tool_call(triple: Preference) -> Rejected | None:
-    return next(filter(None, map(turns.misplaced_call, _conversations(triple))), None)
+def wrong_tool_call(triple: Preference) -> Rejected | None:
+    """The rejected side may well be rejected for calling a tool that there is not."""
+    found = turns.wrong_call(triple.prompt + (triple.chosen or []), triple.tools)
+    if found is None and triple.rejected is not None:
+        found = turns.wrong_call(triple.prompt + triple.rejected, None)
+    return found
 
 
 def wrong_role_order(triple: Preference) -> Rejected | None:
@@ -48,7 +52,7 @@ def identical_answers(triple: Preference) -> Rejected | None:
 GATES = (
     no_answer,
     missing_turn,
-    misplaced_tool_call,
+    wrong_tool_call,
     wrong_role_order,
     empty_prompt,
     empty_output,

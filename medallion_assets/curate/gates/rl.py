@@ -11,8 +11,8 @@ def missing_turn(prompt: RlPrompt) -> Rejected | None:
     return turns.missing_role(prompt.prompt, "user")
 
 
-def misplaced_tool_call(prompt: RlPrompt) -> Rejected | None:
-    return turns.misplaced_call(prompt.prompt)
+def wrong_tool_call(prompt: RlPrompt) -> Rejected | None:
+    return turns.wrong_call(prompt.prompt, prompt.tools)
 
 
 def wrong_role_order(prompt: RlPrompt) -> Rejected | None:
@@ -31,7 +31,7 @@ def missing_ground_truth(prompt: RlPrompt) -> Rejected | None:
     return None
 
 
-PROMPT_GATES = (missing_turn, misplaced_tool_call, wrong_role_order, empty_prompt, missing_ground_truth)
+PROMPT_GATES = (missing_turn, wrong_tool_call, wrong_role_order, empty_prompt, missing_ground_truth)
 
 
 def nothing_sampled(rollout: Rollout) -> Rejected | None:

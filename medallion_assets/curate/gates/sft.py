@@ -17,8 +17,8 @@ def missing_turn(conversation: Conversation) -> Rejected | None:
     return turns.missing_role(conversation.messages, "user", "assistant")
 
 
-def misplaced_tool_call(conversation: Conversation) -> Rejected | None:
-    return turns.misplaced_call(conversation.messages)
+def wrong_tool_call(conversation: Conversation) -> Rejected | None:
+    return turns.wrong_call(conversation.messages, conversation.tools)
 
 
 def wrong_role_order(conversation: Conversation) -> Rejected | None:
@@ -42,7 +42,7 @@ def nothing_to_learn(conversation: Conversation) -> Rejected | None:
 GATES = (
     no_turns,
     missing_turn,
-    misplaced_tool_call,
+    wrong_tool_call,
     wrong_role_order,
     empty_prompt,
     empty_output,

@@ -6,6 +6,9 @@ Belongs here: questions about turns, each answered by a reject or None. Does not
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from msgspec import json
 
 from medallion_assets.records import Rejected
 from medallion_assets.units import Message
@@ -46,10 +49,23 @@ def wrong_order(messages: Sequence[Message], *, last: frozenset[str]) -> Rejecte
     return None
 
 
-def misplaced_call(messages: Sequence[Message]) -> Rejected | None:
+def wrong_call(messages: Sequence[Message], tools: str | None) -> Rejected | None:
+    """A call by someone else than the assistant, with arguments that are no object, or to no tool on offer;
+    or a result of a call that was not made. Sources that give no tools or no ids are not asked for them.
+    """
+    ids: set[str] = set()
     for place, message in enumerate(messages, start=1):
-        if message.tool_calls and message.role != "assistant":
-            return Rejected("misplaced_tool_call", f"turn {place} ({message.role}) calls a tool")
+        if message.tool_calls:
+            if message.role != "assistant":
+                return Rejected("misplaced_tool_call", f"turn {place} ({message.role}) calls a tool")
+            calls = json.decode(message.tool_calls)
+            if reject := _wrong_function([call["function"] for call in calls], _names(tools)):
+                return Rejected(reject.reason, f"turn {place}: {reject.detail}")
+            ids |= {call["id"] for call in calls if "id" in call}
+        elif message.tool_call_id is not None and ids and message.tool_call_id not in ids:
+            return Rejected(
+                "unknown_tool_call_id", f"turn {place} answers {message.tool_call_id!r}; calls: {sorted(ids)}"
+            )
     return None
 
 
@@ -58,6 +74,28 @@ def first_empty(messages: Sequence[Message], role: str, reason: str) -> Rejected
         if message.role == role and not message.content and not message.tool_calls:
             return Rejected(reason, f"turn {place} ({role}) is empty")
     return None
+
+
+def _wrong_function(functions: Sequence[dict[str, Any]], names: frozenset[str] | None) -> Rejected | None:
+    for function in functions:
+        name, arguments = function["name"], function["arguments"]
+        if not isinstance(arguments, dict):
+            found = type(arguments).__name__
+            return Rejected(
+                "invalid_tool_call", f"the arguments of {name!r} are a {found}, expected an object"
+            )
+        if names is not None and name not in names:
+            return Rejected("unknown_tool", f"it calls {name!r}; tools: {', '.join(sorted(names))}")
+    return None
+
+
+def _names(tools: str | None) -> frozenset[str] | None:
+    """The names of the tools on offer; None where there are none, or one has no name that we know of."""
+    if tools is None:
+        return None
+    functions = [tool.get("function", tool) for tool in json.decode(tools)]
+    names = [function.get("name") if isinstance(function, dict) else None for function in functions]
+    return frozenset(map(str, names)) if all(isinstance(name, str) for name in names) else None
 
 
 def _state(message: Message) -> str:

@@ -27,3 +27,6 @@ class Quality:
     refusals: tuple[str, ...] | None = None
     languages: tuple[str, ...] | None = None
     min_language_letters: int = 50
+
+
+DEFAULT_QUALITY = Quality()

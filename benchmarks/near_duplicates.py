@@ -1,0 +1,131 @@
+"""Near-duplicates against datatrove and datasketch: what is found, and what it costs.
+
+usage: python -m benchmarks near_duplicates
+Belongs here: judging against exact similarity, and costs side by side. Does not: the peers' runs (peers/).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import exact_jaccard, real_texts
+from benchmarks.measure import Cost, median_of, run
+from benchmarks.process_tree import peak_of_children
+from medallion_assets.roots import project_folder
+
+PEERS = os.environ.get("MEDALLION_BENCH_PEERS")
+SCRIPTS = Path(__file__).parent / "peers"
+SAMPLE_ROWS = 5_000
+THRESHOLD = 0.8
+RUNS = {"52k": 3, "500k": 1}
+JUDGED = ("our rule", "clusters", r"rule, \w+", r"clusters, \w+")
+OURS = (sys.executable, "-m", "benchmarks.own_minhash")
+
+
+def contenders() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """By name, the command before the files and after them."""
+    found: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {"ours": (OURS, ())}
+    if PEERS is None:
+        print("datatrove and datasketch: skipped; set MEDALLION_BENCH_PEERS to a python that has both\n")
+        return found
+    datatrove = (PEERS, str(SCRIPTS / "datatrove_minhash.py"))
+    found["datatrove 9x13"] = (datatrove, ("9", "13"))
+    found["datatrove 14x8"] = (datatrove, ("14", "8"))
+    found["datasketch"] = ((PEERS, str(SCRIPTS / "datasketch_minhash.py")), ())
+    return found
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Similar pairs among `rows` texts, and what follows from them."""
+
+    rows: int
+    pairs: Sequence[tuple[int, int]]
+
+    def repeats(self) -> set[int]:
+        """Rows that an earlier one is similar to."""
+        return {later for _, later in self.pairs}
+
+    def paired(self) -> set[int]:
+        return {row for pair in self.pairs for row in pair}
+
+    def clusters(self) -> list[set[int]]:
+        cluster = {row: {row} for row in range(self.rows)}
+        for some, other in self.pairs:
+            if cluster[some] is not cluster[other]:
+                small, large = sorted((cluster[some], cluster[other]), key=len)
+                large |= small
+                cluster.update(dict.fromkeys(small, large))
+        return list({id(each): each for each in cluster.values()}.values())
+
+
+@dataclass(frozen=True)
+class Score:
+    recall: float
+    precision: float
+
+    def __str__(self) -> str:
+        return f"{self.recall:7.4f} {self.precision:7.4f}"
+
+
+def by_survivors(truth: Truth, dropped: Collection[int]) -> Score:
+    """A row is to go if an earlier one is similar to it."""
+    right = truth.repeats().intersection(dropped)
+    return Score(len(right) / max(len(truth.repeats()), 1), len(right) / max(len(dropped), 1))
+
+
+def by_clusters(truth: Truth, dropped: Collection[int]) -> Score:
+    """All but one row of each cluster are to go, any of them; none that is similar to no other."""
+    sizes = [(len(cluster) - 1, len(cluster.intersection(dropped))) for cluster in truth.clusters()]
+    found = sum(min(excess, gone) for excess, gone in sizes)
+    right = truth.paired().intersection(dropped)
+    return Score(found / max(sum(excess for excess, _ in sizes), 1), len(right) / max(len(dropped), 1))
+
+
+def truths_of(texts: Sequence[str]) -> dict[str, Truth]:
+    """By our words, and by the peers'."""
+    found = {}
+    for name, tokenize in (("our words", exact_jaccard.words), (r"\w+", exact_jaccard.plain_words)):
+        sets = [exact_jaccard.shingles(text, tokenize) for text in texts]
+        pairs = [(one, other) for one, other, _ in exact_jaccard.similar_pairs(sets, THRESHOLD)]
+        found[name] = Truth(len(texts), pairs)
+    return found
+
+
+def quality(scratch: Path) -> None:
+    """Recall and precision on samples of real texts, against all pairs."""
+    print(f"{'recall precision, by':32}" + "  ".join(f"{judged:15}" for judged in JUDGED))
+    for name, texts in real_texts.SETS.items():
+        chosen = real_texts.sample(texts, SAMPLE_ROWS)
+        if not chosen:
+            print(f"{name}: skipped, no such data on this machine")
+            continue
+        given = scratch / f"{name}.jsonl"
+        real_texts.write_texts(chosen, given)
+        truths = truths_of(chosen)
+        ours = truths["our words"]
+        print(f"{name}: {len(chosen)} texts, {len(ours.pairs)} similar pairs, {len(ours.repeats())} repeat an earlier one")
+        for contender, command in contenders().items():
+            _, kept = removed(command, given, scratch / "work", runs=1)
+            dropped = set(range(len(chosen))) - kept
+            scores = [judge(truth, dropped) for truth in truths.values() for judge in (by_survivors, by_clusters)]
+            print(f"  {contender:20} {len(dropped):5} gone  " + "  ".join(map(str, scores)))
+
+
+def removed(
+    command: tuple[tuple[str, ...], tuple[str, ...]], given: Path, work: Path, *, runs: int
+) -> tuple[Cost, set[int]]:
+    before, after = command
+    kept = given.with_suffix(".kept.json")
+    costs = []
+    for number in range(runs):
+        whole = (*before, str(given), str(kept), str(work / f"{kept.stem}-{number}"), *after)
+        with peak_of_children() as peak:
+            cost = run(whole, environment={}, folder=project_folder(), log=given.with_suffix(".log"))
+        costs.append(Cost(cost.wall, cost.cpu, max(cost.peak_mib, peak.mib)))
+    return median_of(costs), {int(id_) for id_ in json.loads(kept.read_text())}
