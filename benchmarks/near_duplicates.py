@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks import exact_jaccard, real_texts
 from benchmarks.measure import Cost, median_of, run
+from benchmarks.own_minhash import deposit_of
 from benchmarks.process_tree import peak_of_children
+from medallion_assets.curate.history import History
+from medallion_assets.curate.minhash import SLOTS, agreement
 from medallion_assets.roots import project_folder
 
 PEERS = os.environ.get("MEDALLION_BENCH_PEERS")
 SCRIPTS = Path(__file__).parent / "peers"
 SAMPLE_ROWS = 5_000
 THRESHOLD = 0.8
+LEAST_SIMILARITY = 0.1
 RUNS = {"52k": 3, "500k": 1}
 JUDGED = ("our rule", "clusters", r"rule, \w+", r"clusters, \w+")
 OURS = (sys.executable, "-m", "benchmarks.own_minhash")
@@ -129,3 +136,51 @@ def removed(
             cost = run(whole, environment={}, folder=project_folder(), log=given.with_suffix(".log"))
         costs.append(Cost(cost.wall, cost.cpu, max(cost.peak_mib, peak.mib)))
     return median_of(costs), {int(id_) for id_ in json.loads(kept.read_text())}
+
+
+def bias(scratch: Path) -> None:
+    """How far signatures are from the similarity that they estimate: a slot agrees by chance once in 256."""
+    texts = real_texts.sample(real_texts.big, SAMPLE_ROWS)
+    given = scratch / "bias.jsonl"
+    real_texts.write_texts(texts, given)
+    signatures = History([deposit_of(given, scratch / "bias")[1]]).signatures(np.arange(len(texts)))
+    sets = [exact_jaccard.shingles(text, exact_jaccard.words) for text in texts]
+    pairs = np.array(list(exact_jaccard.similar_pairs(sets, LEAST_SIMILARITY)))
+    earlier, later, exact = pairs[:, 0].astype(int), pairs[:, 1].astype(int), pairs[:, 2]
+    error = agreement(signatures[earlier], signatures[later]) - exact
+    print(f"{'similarity':12}{'pairs':>9}{'mean error':>12}{'expected':>10}{'deviation':>11}{'expected':>10}")
+    for low in (0.1, 0.3, 0.5, 0.7, 0.8, 0.9):
+        here = (exact >= low) & (exact < low + (0.2 if low < 0.7 else 0.1))
+        alike, found = exact[here], error[here]
+        spread = np.sqrt((alike * (1 - alike)).mean() / SLOTS)
+        print(
+            f"from {low:3.1f}    {here.sum():9}{found.mean():12.4f}{(1 - alike).mean() / 256:10.4f}"
+            f"{found.std():11.4f}{spread:10.4f}"
+        )
+
+
+def speed(scratch: Path) -> None:
+    """The same texts through each, one after the other."""
+    for size, runs in RUNS.items():
+        path = real_texts.rows_file(size)
+        if path is None:
+            print(f"{size}: skipped; set MEDALLION_BENCH_ROWS to a folder with sft_{size}.jsonl")
+            continue
+        given = scratch / f"{size}.jsonl"
+        rows = real_texts.write_texts(real_texts.texts_of_rows(path), given)
+        print(f"{rows:,} texts ({given.stat().st_size / 1e6:.0f} MB), median of {runs}")
+        ours: Cost | None = None
+        for name, command in contenders().items():
+            if name == "datatrove 14x8":
+                continue
+            cost, kept = removed(command, given, scratch / "work", runs=runs)
+            ours = ours or cost
+            ratio = f"{cost.cpu / ours.cpu:5.1f} x our CPU, {cost.peak_mib / ours.peak_mib:5.2f} x our memory"
+            print(f"  {name:16}{cost}  {rows - len(kept):7} gone  {ratio}")
+            shutil.rmtree(scratch / "work", ignore_errors=True)
+
+
+def main(scratch: Path) -> None:
+    quality(scratch)
+    bias(scratch)
+    speed(scratch)

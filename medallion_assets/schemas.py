@@ -305,7 +305,7 @@ PROFILE = TableSchema(
         Column(
             "characters",
             _numbers(real=("mean",), whole=("p5", "p50", "p95", "max")),
-            "Characters of a record's texts, lines between them; null where nothing was kept.",
+            "Characters of what a record's turns say, lines between them; null where nothing was kept.",
             nullable=True,
         ),
         Column(
@@ -313,7 +313,7 @@ PROFILE = TableSchema(
             _list_of(_numbers(whole=("least", "count"))),
             "Records by characters: from `least` (0 or a power of two) to below the next power.",
         ),
-        Column("words", _numbers(whole=("total", "p50", "p95")), "Words of a record's texts.", nullable=True),
+        Column("words", _numbers(whole=("total", "p50", "p95")), "Words of the same.", nullable=True),
         Column(
             "turns",
             _numbers(real=("mean",), whole=("max",)),
@@ -324,13 +324,13 @@ PROFILE = TableSchema(
         Column(
             "tokens",
             _numbers(real=("characters_per_token",), whole=("p50", "p95", "max")),
-            "Tokens of a record's texts, without a template's, in the sample; null where there is no recipe.",
+            "Tokens of the same in the sample, without a template's; null where there is no recipe.",
             nullable=True,
         ),
         Column(
             "languages",
             _list_of(pa.struct([pa.field("language", pa.string()), pa.field("count", pa.int64(), False)])),
-            "Records of the sample by the language of their texts: ISO 639-1 codes, null where unclear.",
+            "Records of the sample by language: ISO 639-1 codes, null where unclear.",
         ),
     ),
 )

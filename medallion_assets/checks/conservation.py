@@ -108,7 +108,8 @@ def passage_of(stage: Stage, store: PartitionStore, key: str) -> Passage | None:
     rows, rejects = store.paths(stage.table, key), store.paths(stage.table, key, rejects=True)
     match stage:
         case ConformStage() | UnitStage():
-            inputs = _of_day(store, stage.inputs, key)
+            entering = stage.conformed_tables if isinstance(stage, UnitStage) else stage.inputs
+            inputs = _of_day(store, entering, key)
             return Passage(inputs, rows, rejects, BY_PLACE, BY_PLACE, BY_PLACE)
         case CurriculumStage():
             days = [day for day in store.keys(stage.prompts) if day <= key]

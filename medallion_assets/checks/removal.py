@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from medallion_assets.storage.store import PartitionStore, Table
 
 CONFORMED = "conformed"
+# A share of fewer records says nothing.
+LEAST_JUDGED = 20
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Removal:
 
     @property
     def rate(self) -> float:
-        return sum(self.reasons.values()) / self.conformed if self.conformed else 0.0
+        return sum(self.reasons.values()) / self.conformed if self.conformed >= LEAST_JUDGED else 0.0
 
     def shown(self) -> dict[str, object]:
         rate = round(self.rate, 4)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-VERSION = 2
+VERSION = 2  # raised with every change of what follows
 
 LINE_ENDS = re.compile("\r\n?")
 # Vertical tab, form feed, line and paragraph separator.

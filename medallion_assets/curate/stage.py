@@ -51,6 +51,10 @@ class UnitStage:
 
     @property
     def inputs(self) -> tuple[Table, ...]:
+        return (*self.conformed_tables, *filter(None, [self.contamination]))
+
+    @property
+    def conformed_tables(self) -> tuple[Table, ...]:
         return tuple(table for _, table in self.conformed)
 
     @property
@@ -67,7 +71,7 @@ class UnitStage:
         return digest_of([sources, self.max_policy_lag, self.near_threshold])[:16]
 
     def due(self, store: PartitionStore) -> set[str]:
-        return {key for table in self.inputs for key in store.keys(table)}
+        return {key for table in self.conformed_tables for key in store.keys(table)}
 
     def reach(self, store: PartitionStore, asked: list[str]) -> list[str]:
         """Later days, and those whose contamination is no longer what they were made by."""
@@ -139,7 +143,7 @@ class UnitStage:
             return None
         paths = [
             path
-            for table in self.inputs
+            for table in self.conformed_tables
             for day in store.keys(table)
             if day <= key
             for path in store.paths(table, day)

@@ -12,6 +12,7 @@ from medallion_assets.demo.exports import DAYS, land
 from medallion_assets.report.funnel import recipe_as_text, recipe_funnels, table_funnels, tables_as_text
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.stages import PipelineStages, stages_of
+from medallion_assets.storage import files
 from medallion_assets.storage.store import PartitionStore
 
 CONFIG = Path(__file__).resolve().parent.parent / "defs" / "pipeline" / "defs.yaml"
@@ -50,6 +51,7 @@ def _materialize(roots: Roots) -> bool:
         f"Running: dagster {' '.join(f'{word!r}' if ' ' in word else word for word in command[1:])}",
         flush=True,
     )
+    files.make_folder(roots.data)
     log = roots.data / "demo.log"
     with log.open("w") as output:
         result = subprocess.run(command, cwd=project_folder(), stdout=output, stderr=output, check=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -19,7 +19,8 @@ SIGNS: Mapping[str, Callable[[int, int], int]] = MappingProxyType(
 NAMES = ("Ada", "Bashir", "Chiara", "Dmitri", "Emeka", "Farida", "Goran", "Hana")
 # Each step names its numbers, where `before` is the result of the step before it.
 Sum = tuple[str, str, str, str]
-STORIES: tuple[tuple[str, Sum, Sum], ...] = (
+Story = tuple[str, Sum, Sum]
+STORIES: tuple[Story, ...] = (
     (
         "{name} packs {a} boxes of {b} jars each and gives {c} jars away. How many jars are left?",
         ("a", "*", "b", "Jars packed"),
@@ -45,6 +46,27 @@ STORIES: tuple[tuple[str, Sum, Sum], ...] = (
         "A hall has {a} rows of {b} seats, and {c} rows are closed. How many seats can be used?",
         ("a", "-", "c", "Rows in use"),
         ("before", "*", "b", "Seats in use"),
+    ),
+)
+# Kept for evaluation: problems made of the stories above would give these away by their template alone.
+HELD_OUT_STORIES: tuple[Story, ...] = (
+    (
+        "On a farm with {a} fields, {name} ploughs {c} fields each morning and {c} more each night. "
+        "After {b} whole days, how many times has some field been ploughed?",
+        ("c", "+", "c", "Fields a day"),
+        ("before", "*", "b", "Times in all"),
+    ),
+    (
+        "The mill grinds {b} sacks before noon, twice that after it, and stands still on {c} days of {a}. "
+        "What does {name} note down as sacks ground on any one working day?",
+        ("b", "+", "b", "Sacks after noon"),
+        ("before", "+", "b", "Sacks a day"),
+    ),
+    (
+        "Divers bring up {a} shells; {name} keeps the {b} that are whole and trades {c} of those for rope. "
+        "With how many whole shells does the day end?",
+        ("a", "-", "b", "Broken shells"),
+        ("b", "-", "c", "Whole shells kept"),
     ),
 )
 OPENINGS = ("", "Let me work it out.\n", "Step by step:\n", "I write down what is known.\n")
@@ -87,9 +109,9 @@ class Problem:
         return "\n".join([*lines, f"#### {self.answer:,}"])
 
 
-def problems(seed: int, count: int) -> list[Problem]:
+def problems(seed: int, count: int, *, stories: Sequence[Story] = STORIES) -> list[Problem]:
     chance = seeded(seed)
-    return [_problem(chance) for _ in range(count)]
+    return [_problem(chance, stories) for _ in range(count)]
 
 
 def attempt(problem: Problem, chance: random.Random, *, right: bool) -> str:
@@ -103,8 +125,8 @@ def attempt(problem: Problem, chance: random.Random, *, right: bool) -> str:
     return chance.choice(OPENINGS) + "\n".join([*lines, f"#### {answer}"])
 
 
-def _problem(chance: random.Random) -> Problem:
-    story, first, second = chance.choice(STORIES)
+def _problem(chance: random.Random, stories: Sequence[Story]) -> Problem:
+    story, first, second = chance.choice(stories)
     numbers = {"a": chance.randint(21, 90), "b": chance.randint(5, 40), "c": chance.randint(2, 12)}
     begun = _step(first, numbers)
     steps = (begun, _step(second, numbers | {"before": begun.result}))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from medallion_assets.demo.arithmetic import Problem, problems
+from medallion_assets.demo.arithmetic import HELD_OUT_STORIES, Problem, problems
 from medallion_assets.demo.containers import cut_short, gzipped, json_array, zstandard_compressed
 from medallion_assets.demo.conversations import alpaca, messages, sharegpt
 from medallion_assets.demo.judgements import Task, annotated, scored
@@ -26,7 +26,7 @@ TICKETS = 150
 TASKS, REPEATED_TASKS = 150, 20
 SCORED = 100
 PROBLEMS, REPEATED_PROBLEMS = 60, 6
-EVALUATED = 40
+EVALUATED, LEAKED = 40, 3
 RUN = "grpo-sums"
 STEPS_A_DAY = 4
 PROBLEMS_A_STEP = 12
@@ -88,9 +88,10 @@ def _tasks(number: int) -> list[Task]:
 
 def _prompts(number: int, day: str) -> Named:
     again = _problems(0)[:REPEATED_PROBLEMS] if number else []
-    yield f"math_prompts/{day}/train-00000-of-00001.parquet", prompts(_problems(number) + again)
+    held_out = problems(seed=61, count=EVALUATED, stories=HELD_OUT_STORIES)
+    leaked = held_out[LEAKED * number : LEAKED * (number + 1)]
+    yield f"math_prompts/{day}/train-00000-of-00001.parquet", prompts(_problems(number) + again + leaked)
     if number == 0:
-        held_out = problems(seed=61, count=EVALUATED)
         yield f"evals/math_eval/math_eval_{day.replace('-', '')}.csv", evaluation(held_out)
 
 

@@ -105,7 +105,7 @@ def _of_unit(
     derived = [stage for stage in stages.derived if stage.unit == unit.unit]
     bronze = _present(store, [source.bronze.table for source in sources], key)
     made = _present(store, [stage.table for stage in derived], key)
-    conformed = _present(store, unit.inputs, key)
+    conformed = _present(store, unit.conformed_tables, key)
     kept = _present(store, [unit.table], key)
     return Funnel(
         table=unit.unit,

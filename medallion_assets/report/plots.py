@@ -60,7 +60,7 @@ def _count_table(rows: Sequence[Row]) -> str:
 
 def _why(row: Row) -> str:
     reasons = _top(_summed([row], "rejected", "reason"), MAX_REASONS)
-    return ", ".join(f"{count:,}{NO_BREAK}{_inert(reason)}" for reason, count in reasons)
+    return ", ".join(f"{count:,} {_inert(reason)}".replace(" ", NO_BREAK) for reason, count in reasons)
 
 
 def _figure_table(rows: Sequence[Row]) -> str:

@@ -7,7 +7,7 @@ them: the records with the smallest ids, which are hashes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,22 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medallion_assets.schemas import SFT_UNIT
+from medallion_assets.schemas import PREFERENCE_UNIT, PROMPT_UNIT, ROLLOUT_UNIT, SFT_UNIT
 from medallion_assets.text.alphabet import Array, alphabet
-from medallion_assets.text.compared import PARTS, text_of
+from medallion_assets.text.compared import CONVERSATION, text_of
 from medallion_assets.text.words import words_of
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 SAMPLE_RECORDS = 500  # of each source
+# What is measured of a record: what was said, without the tools on offer or the truth to compare with.
+SAID: Mapping[str, tuple[str, ...]] = {
+    SFT_UNIT: CONVERSATION,
+    PREFERENCE_UNIT: ("prompt", "chosen", "rejected"),
+    PROMPT_UNIT: ("prompt",),
+    ROLLOUT_UNIT: ("prompt", "completion"),
+}
 
 Figures = dict[str, Any]  # the columns of PROFILE that describe rows, by name
 
@@ -118,7 +125,7 @@ def figures_of(
 
 def columns_of(unit: str) -> tuple[str, ...]:
     """The columns that figures are made of."""
-    return ("source", *(("messages", "tools") if unit == SFT_UNIT else PARTS[unit]))
+    return ("source", *(("messages",) if unit == SFT_UNIT else SAID[unit]))
 
 
 def counts_of(duck: DuckDBPyConnection, paths: Sequence[Path]) -> dict[str, int]:
@@ -147,7 +154,7 @@ def _by_source(relation: DuckDBPyRelation) -> dict[str, list[dict[str, Any]]]:
 
 def _measured(rows: pa.Table, unit: str, read: Array, readers: Readers) -> pa.Table:
     """The numbers of each row; of those to `read`, tokens and language too."""
-    texts = text_of(rows, unit, PARTS[unit])
+    texts = text_of(rows, unit, SAID[unit])
     turns = rows.column("messages" if unit == SFT_UNIT else "prompt")
     sample = texts.take(pa.array(read)).to_pylist()
     tokens = readers.count_tokens(sample) if readers.count_tokens and sample else [None] * len(sample)

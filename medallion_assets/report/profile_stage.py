@@ -72,10 +72,8 @@ class ProfileStage:
 
     @property
     def inputs(self) -> tuple[Table, ...]:
-        return (
-            *self.bronze.values(),
-            *(table for unit in self.units for table in (*unit.inputs, unit.table)),
-        )
+        units = (table for unit in self.units for table in (*_conformed(unit), unit.table))
+        return (*self.bronze.values(), *units)
 
     @property
     def code_version(self) -> str:

@@ -75,9 +75,9 @@ def _folded(character: str) -> str:
 
 
 def _is_symbol(character: str, category: str) -> bool:
-    if category[0] == "P":
-        return character.isascii() and character not in PROSE_PUNCTUATION
-    return category[0] == "S"
+    if character in PROSE_PUNCTUATION:
+        return False
+    return category[0] == "S" or (category[0] == "P" and character.isascii())
 
 
 def mixed(values: Array) -> Array:

@@ -71,11 +71,20 @@ def passed_through(result: dg.ExecuteInProcessResult) -> list[str]:
     return [event.asset_key.to_user_string() for event in events if event.asset_key]
 
 
-def test_a_delivery_of_an_evaluation_set_is_taken_to_its_items_and_no_further(
+def test_a_delivery_of_an_evaluation_set_is_taken_to_all_that_it_may_change(
     site: Site, instance: dg.DagsterInstance
 ) -> None:
     site.land(f"evals/quiz/{DAY}/q.jsonl", [{"q": "ask"}])
-    assert passed_through(ingest(site, "eval_quiz", instance)) == ["bronze/eval_quiz", "silver/eval_quiz"]
+    assert passed_through(ingest(site, "eval_quiz", instance)) == [
+        "bronze/eval_quiz",
+        "silver/eval_quiz",
+        "silver/eval_index",
+        "silver/rl_rollouts_contamination",
+        "silver/rl_rollouts",
+        "silver/rollout_sft_conformed",
+        "silver/sft_pairs_contamination",
+        "silver/sft_pairs",
+    ]
     assert not tick(site, "eval_quiz", instance).run_requests
 
 
@@ -119,7 +128,12 @@ def test_the_job_of_a_feed_runs_the_checks_of_what_it_makes(site: Site, instance
     site.land(f"{STEP}/rank_0.jsonl", [SEQUENCE])
     site.land(f"{STEP}/STABLE", [])
     result = ingest(site, "tokens", instance)
-    assert passed_through(result) == ["bronze/tokens", "silver/tokens_conformed", "silver/rl_rollouts"]
+    assert passed_through(result) == [
+        "bronze/tokens",
+        "silver/tokens_conformed",
+        "silver/rl_rollouts_contamination",
+        "silver/rl_rollouts",
+    ]
     found = [
         (each.asset_key.to_user_string(), each.check_name, each.passed)
         for each in result.get_asset_check_evaluations()
@@ -127,6 +141,7 @@ def test_the_job_of_a_feed_runs_the_checks_of_what_it_makes(site: Site, instance
     assert sorted(found) == [
         ("bronze/tokens", "readable_exports", True),
         ("silver/rl_rollouts", "conservation", True),
+        ("silver/rl_rollouts", "removal_rate", True),
         ("silver/tokens_conformed", "conservation", True),
         ("silver/tokens_conformed", "reject_rate", True),
     ]

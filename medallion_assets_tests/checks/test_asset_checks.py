@@ -73,6 +73,7 @@ def test_a_sound_run_passes_every_check(site: Site, instance: dg.DagsterInstance
         "silver/alpaca_conformed:conservation": (True, error, balanced),
         "silver/alpaca_conformed:reject_rate": (True, warn, {"highest_rate": 0.0, "too_high": {}}),
         "silver/sft_pairs:conservation": (True, error, balanced),
+        "silver/sft_pairs:removal_rate": (True, warn, {"highest_rate": 0.0, "too_high": []}),
         "gold/packed:conservation": (True, error, balanced),
     }
 

@@ -174,7 +174,8 @@ def test_gsm8k_rollouts_give_the_test_set_away_and_its_training_set_does_not() -
 
 
 def test_no_rows_and_no_items_are_no_fault() -> None:
-    for sets in ({}, {"set": []}):
+    nothing: list[dict[str, list[list[tuple[str, str]]]]] = [{}, {"set": []}]
+    for sets in nothing:
         index = EvalIndex.of(index_table(sets, Rules()), Rules())
         for records in ([], [landed(RlPrompt(talk("Hi!")), 1)]):
             rows = UNIT_SCHEMAS["rl_prompts"].table(records)

@@ -31,13 +31,13 @@ Row = dict[str, Any]
 FAULTS = {
     "sft_pairs": {
         *("empty_output", "exact_duplicate", "invalid_json", "missing_field", "missing_user_turn"),
-        *("truncated_gzip", "wrong_role_order"),
+        *("truncated_gzip", "wrong_role_order", "near_duplicate"),
     },
     "preference_triples": {
         *("cancelled", "disagreement", "exact_duplicate", "identical_answers", "tie", "too_few_answers"),
         "unequal_lengths",
     },
-    "rl_prompts": {"exact_duplicate", "missing_final_answer"},
+    "rl_prompts": {"contaminated", "exact_duplicate", "missing_final_answer"},
     "rl_rollouts": {"exact_duplicate", "repeated_rollout", "stale_policy", "truncated_zstd"},
     "rl_curriculum": {"always_solved", "never_solved"},
 }
@@ -99,7 +99,7 @@ def test_the_funnels_count_what_the_files_hold(demo: Demo) -> None:
         sources = [each.config.name for each in demo.stages.sources if each.config.unit == unit.unit]
         for key in DAYS:
             landed = sum(len(demo.rows("bronze", name, key)) for name in sources)
-            tables = [unit.unit, *(table.name for table in unit.inputs)]
+            tables = [unit.unit, *(table.name for table in unit.conformed_tables)]
             rejects = [row for table in tables for row in demo.rows("silver", table, key, label="rejects")]
             reasons = dict(Counter(row["reason"] for row in rejects))
             assert counted[unit.unit, key] == (landed, len(demo.rows("silver", unit.unit, key)), reasons)

@@ -39,7 +39,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Site:
         (check.asset_key.to_user_string(), check.check_name): check.passed
         for check in result.get_asset_check_evaluations()
     }
-    assert len(found) == 19
+    assert len(found) == 23
     assert [check for check, passed in found.items() if not passed] == [
         ("silver/pairs_conformed", "reject_rate")
     ]
@@ -199,6 +199,9 @@ EARLIER = {
     ("silver/rl_rollouts", "silver/rollouts_conformed"): [*DAYS],
     ("silver/eval_quiz", "bronze/eval_quiz"): [*DAYS],
     ("silver/rollouts_conformed", "bronze/rollouts"): [DAYS[2]],
+    ("silver/eval_index", "silver/eval_quiz"): [*DAYS],
+    ("silver/sft_pairs_contamination", "silver/alpaca_conformed"): [DAYS[2]],
+    ("silver/sft_pairs", "silver/sft_pairs_contamination"): [DAYS[2]],
     ("gold/packed", "silver/sft_pairs"): [DAYS[2]],
 }
 

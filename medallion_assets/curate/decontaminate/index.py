@@ -69,17 +69,14 @@ class Postings:
 
 @dataclass(frozen=True)
 class EvalIndex:
-    """The texts of all sets. `exact` has whole texts by their length in words; `numbers`, `number_first` the
-    runs of each text, as numbers of `runs`.
-    """
+    """The texts of all sets. `exact` has whole texts by their length in words; `pairs` are text and run."""
 
     rules: Rules
     texts: pa.Table
     set_of: Array
     telling_words: Array
     runs: Postings
-    numbers: Array
-    number_first: Array
+    pairs: Array
     exact: Mapping[int, Postings]
 
     @staticmethod
@@ -92,24 +89,26 @@ class EvalIndex:
         ]
         before = [int(np.searchsorted(set_of, number)) for number in range(len(sets))]
         runs = Postings.of(_joined([each.runs for each in sets], before))
-        by_text = np.argsort(runs.text, kind="stable")
+        numbers = np.repeat(np.arange(len(runs.hashes)), np.diff(runs.first))
         return EvalIndex(
             rules=rules,
             texts=rows.select(SHOWN),
             set_of=set_of,
             telling_words=rows.column("telling_words").to_numpy(),
             runs=runs,
-            numbers=np.repeat(np.arange(len(runs.hashes)), np.diff(runs.first))[by_text],
-            number_first=np.searchsorted(runs.text[by_text], np.arange(rows.num_rows + 1)),
+            pairs=np.sort(runs.text * len(runs.hashes) + numbers),
             exact={
                 length: Postings.of(_joined([each.exact(length) for each in sets], before))
                 for length in sorted({length for each in sets for length in each.lengths})
             },
         )
 
-    def numbers_of(self, text: int) -> Array:
-        """The runs of a text."""
-        return self.numbers[self.number_first[text] : self.number_first[text + 1]]
+    def belong(self, texts: Array, numbers: Array) -> Array:
+        """Whether each text has the run beside it; at least one text has it."""
+        wanted = texts * len(self.runs.hashes) + numbers
+        at = np.minimum(np.searchsorted(self.pairs, wanted), len(self.pairs) - 1)
+        found: Array = self.pairs[at] == wanted
+        return found
 
 
 class _Set:

