@@ -48,9 +48,7 @@ def shingles(text: str, tokenize: Callable[[str], list[str]]) -> frozenset[str]:
     return frozenset(" ".join(found[start : start + SHINGLE_WORDS]) for start in runs)
 
 
-def similar_pairs(
-    sets: Sequence[frozenset[str]], threshold: float
-) -> Iterator[tuple[int, int, float]]:
+def similar_pairs(sets: Sequence[frozenset[str]], threshold: float) -> Iterator[tuple[int, int, float]]:
     """(earlier, later, Jaccard similarity) of all pairs that reach the threshold."""
     holders: dict[str, list[int]] = defaultdict(list)
     for later, held in enumerate(sets):

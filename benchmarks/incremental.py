@@ -67,7 +67,9 @@ def days_on_a_history(scratch: Path) -> None:
             f"nothing: {medians[0] / medians[1]:.2f} x, worst {max(ratios):.2f} x (at most 1.5 x)"
         )
     for side, found in costs.items():
-        by_stage = {name: statistics.median(each["stages"][name] for each in found) for name in found[0]["stages"]}
+        by_stage = {
+            name: statistics.median(each["stages"][name] for each in found) for name in found[0]["stages"]
+        }
         peak = max(each["peak_mib"] for each in found)
         print(f"  on {side}: {show(by_stage)}; peak {peak:.0f} MiB (history: under 2048)")
     print()
@@ -77,7 +79,9 @@ def many_days_against_one(scratch: Path) -> None:
     many = child(scratch, "range", scratch / "many", RANGE_DAYS)
     one = child(scratch, "range", scratch / "one", 1)
     print(f"{RANGE_DAYS} days of {RANGE_ROWS_A_DAY:,} rows: {many}\nthe same rows on one day: {one}")
-    print(f"ratio: {many['cpu'] / one['cpu']:.2f} x CPU, {many['wall'] / one['wall']:.2f} x wall (at most 1.3 x)\n")
+    print(
+        f"ratio: {many['cpu'] / one['cpu']:.2f} x CPU, {many['wall'] / one['wall']:.2f} x wall (at most 1.3 x)\n"
+    )
 
 
 def child(scratch: Path, task: str, store: Path, number: int = 0) -> Row:
@@ -134,7 +138,11 @@ def write_conformed(root: Path, _: int) -> Row:
         count_ = (number + 1) * HISTORY_ROWS // HISTORY_DAYS - number * HISTORY_ROWS // HISTORY_DAYS
 
         def write(writer: PartitionWriter, key: str = key, left: int = count_) -> None:
-            provenance = {"source": "feed", "landing_date": date.fromisoformat(key), "export_sha256": "0" * 64}
+            provenance = {
+                "source": "feed",
+                "landing_date": date.fromisoformat(key),
+                "export_sha256": "0" * 64,
+            }
             for first in range(0, left, BATCH_ROWS):
                 batch = [
                     Conversation(messages).as_row() | provenance | {"record_number": first + place, "line": 1}

@@ -116,11 +116,15 @@ def quality(scratch: Path) -> None:
         real_texts.write_texts(chosen, given)
         truths = truths_of(chosen)
         ours = truths["our words"]
-        print(f"{name}: {len(chosen)} texts, {len(ours.pairs)} similar pairs, {len(ours.repeats())} repeat an earlier one")
+        print(
+            f"{name}: {len(chosen)} texts, {len(ours.pairs)} similar pairs, {len(ours.repeats())} repeat an earlier one"
+        )
         for contender, command in contenders().items():
             _, kept = removed(command, given, scratch / "work", runs=1)
             dropped = set(range(len(chosen))) - kept
-            scores = [judge(truth, dropped) for truth in truths.values() for judge in (by_survivors, by_clusters)]
+            scores = [
+                judge(truth, dropped) for truth in truths.values() for judge in (by_survivors, by_clusters)
+            ]
             print(f"  {contender:20} {len(dropped):5} gone  " + "  ".join(map(str, scores)))
 
 

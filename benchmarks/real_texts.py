@@ -89,7 +89,9 @@ def sample(texts: Callable[[], Iterator[str]], count: int, *, seed: int = 7) -> 
         by_opening.setdefault(text[:OPENING_CHARACTERS].lower(), []).append(place)
     shared = [places for places in by_opening.values() if len(places) > 1]
     draw.shuffle(shared)
-    chosen = [place for places in shared for place in draw.sample(places, min(len(places), MOST_OF_AN_OPENING))]
+    chosen = [
+        place for places in shared for place in draw.sample(places, min(len(places), MOST_OF_AN_OPENING))
+    ]
     rest = [place for places in by_opening.values() for place in places]
     draw.shuffle(rest)
     wanted = set(list(dict.fromkeys([*chosen, *rest]))[:count])

@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema
 
 from medallion_assets.assets.bronze import bronze_asset
 from medallion_assets.assets.gold import gold_asset
+from medallion_assets.assets.profile import profile_asset
 from medallion_assets.assets.silver import (
     conformed_asset,
     contamination_asset,
@@ -95,10 +96,11 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
             *(eval_asset(eval_set.items, days, store) for eval_set in stages.eval_sets),
             *(eval_index_asset(index, days, store) for index in filter(None, [stages.eval_index])),
             *(contamination_asset(stage, days, store) for stage in stages.contamination.values()),
-            *(unit_asset(unit, days, store) for unit in stages.units.values()),
+            *(unit_asset(unit, days, store, bronze=stages.profile.bronze) for unit in stages.units.values()),
             *(derived_asset(stage, days, store) for stage in stages.derived),
             *(curriculum_asset(stage, days, store) for stage in filter(None, [stages.curriculum])),
             *(gold_asset(recipe, days, store) for recipe in stages.recipes.values()),
+            profile_asset(stages.profile, days, store),
         ],
         asset_checks=[*asset_checks(stages, store)],
         jobs=[*jobs.values()],

@@ -36,6 +36,7 @@ from medallion_assets.extract.redact import Redaction
 from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.package.tokenizer import TokenizerSpec
+from medallion_assets.report.profile_stage import ProfileStage
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.schemas import (
     EVAL_PREFIX,
@@ -79,6 +80,7 @@ class PipelineStages:
     units: dict[str, UnitStage]
     curriculum: CurriculumStage | None
     recipes: dict[str, GoldStage]
+    profile: ProfileStage
 
     def all(self) -> Iterator[Stage]:
         """In the order in which data flows."""
@@ -93,6 +95,7 @@ class PipelineStages:
                 yield from self.of_unit(unit)
         yield from filter(None, [self.curriculum])
         yield from self.recipes.values()
+        yield self.profile
 
     def of_unit(self, unit: str) -> list[Stage]:
         """What makes the unit's table of its conformed ones, in order; nothing where nothing feeds it."""
@@ -123,7 +126,7 @@ class PipelineStages:
         table = self.units[unit].table
         rated = [self.curriculum] if self.curriculum and self.curriculum.prompts == table else []
         recipes = [recipe for recipe in self.recipes.values() if recipe.silver == table]
-        return [*self.of_unit(unit), *rated, *recipes]
+        return [*self.of_unit(unit), *rated, *recipes, self.profile]
 
 
 def stages_of(config: PipelineConfig, roots: Roots, *, base: Path) -> PipelineStages:
@@ -143,6 +146,7 @@ def stages_of(config: PipelineConfig, roots: Roots, *, base: Path) -> PipelineSt
     units = {
         unit: _unit_stage(unit, tables, contamination.get(unit), config) for unit, tables in conformed.items()
     }
+    recipes = {recipe.name: _gold_stage(recipe, units[recipe.unit], base) for recipe in config.recipes}
     return PipelineStages(
         sources=sources,
         eval_sets=eval_sets,
@@ -151,7 +155,8 @@ def stages_of(config: PipelineConfig, roots: Roots, *, base: Path) -> PipelineSt
         contamination=contamination,
         units=units,
         curriculum=_curriculum(config.rollouts.pass_rates, units, rollouts),
-        recipes={recipe.name: _gold_stage(recipe, units[recipe.unit], base) for recipe in config.recipes},
+        recipes=recipes,
+        profile=_profile(sources, units, recipes),
     )
 
 
@@ -239,6 +244,15 @@ def _unit_stage(
         near_threshold=near.threshold if near else None,
         contamination=contamination.table if contamination else None,
     )
+
+
+def _profile(
+    sources: tuple[SourceStages, ...], units: dict[str, UnitStage], recipes: dict[str, GoldStage]
+) -> ProfileStage:
+    """Tokens are those of a unit's first recipe."""
+    bronze = {source.config.name: source.bronze.table for source in sources}
+    tokenizers = {recipe.silver.name: recipe.tokenizer for recipe in reversed(recipes.values())}
+    return ProfileStage(tuple(units.values()), bronze, tokenizers)
 
 
 def _curriculum(

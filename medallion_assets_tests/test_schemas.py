@@ -20,6 +20,10 @@ PUBLISHED = {
     ("rl_curriculum", 1): "9f43fdde55898cf3",
     ("eval_items", 1): "e7da3e2b92821620",
     ("rejects", 1): "23666af513fe0a9f",
+    ("fingerprints", 1): "0219ef44fbc20123",
+    ("eval_index", 1): "92018fdaed176af0",
+    ("contamination", 1): "de7a89e1e9806455",
+    ("profile", 1): "cbb0b335456bd774",
     ("gold_sft", 1): "b01c9568cf22e05d",
 }
 

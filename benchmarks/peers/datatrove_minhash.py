@@ -49,14 +49,22 @@ def main(texts: Path, kept: Path, work: Path, *, bands: int, rows: int) -> None:
         hashes_per_bucket=rows,
         hash_config=HashConfig(precision=64, hash_fc="xxhash"),
     )
-    signatures, buckets, removed, left = (str(work / name) for name in ("signatures", "buckets", "removed", "left"))
-    run(work, [JsonlReader(given), MinhashDedupSignature(signatures, config=config, language=Spaces())], WORKERS)
+    signatures, buckets, removed, left = (
+        str(work / name) for name in ("signatures", "buckets", "removed", "left")
+    )
+    run(
+        work,
+        [JsonlReader(given), MinhashDedupSignature(signatures, config=config, language=Spaces())],
+        WORKERS,
+    )
     run(work, [MinhashDedupBuckets(signatures, buckets, config=config)], bands)
     run(work, [MinhashDedupCluster(buckets, removed, config=config)], 1)
     keep = [JsonlReader(given), MinhashDedupFilter(removed), JsonlWriter(left, compression=None)]
     run(work, keep, WORKERS)
     files = sorted(Path(left).glob("*.jsonl"))
-    kept.write_text(json.dumps([json.loads(line)["id"] for file in files for line in file.open(encoding="utf-8")]))
+    kept.write_text(
+        json.dumps([json.loads(line)["id"] for file in files for line in file.open(encoding="utf-8")])
+    )
 
 
 def split(texts: Path, folder: Path) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 
 import dagster as dg
 
+from medallion_assets.assets.profile import Plan, unit_plan
 from medallion_assets.assets.stage_asset import Shell, settling_plan, stage_asset
 from medallion_assets.conform.evals import EvalStage
 from medallion_assets.curate.curriculum import CurriculumStage
@@ -74,8 +75,13 @@ def contamination_asset(
 
 
 def unit_asset(
-    unit: UnitStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
+    unit: UnitStage,
+    partitions: dg.PartitionsDefinition[str],
+    store: PartitionStore,
+    *,
+    bronze: Mapping[str, Table],
 ) -> dg.AssetsDefinition:
+    """`bronze` by source: what each delivered, for the counts that a partition shows."""
     near = f" and of those at least {unit.near_threshold:.0%} alike" if unit.near_threshold else ""
     description = (
         f"All sources of **{unit.unit}**, each record once: of equal records{near} the earliest survives, "
@@ -84,7 +90,7 @@ def unit_asset(
     )
     deps = [_dep(table, ALL_DAYS_SO_FAR) for _, table in unit.conformed]
     deps += [_dep(table) for table in filter(None, [unit.contamination])]
-    return _asset(unit, description, deps, partitions, store)
+    return _asset(unit, description, deps, partitions, store, plan=unit_plan(unit, bronze, store))
 
 
 def derived_asset(
@@ -119,6 +125,7 @@ def _asset(
     *,
     owners: Sequence[str] = (),
     kinds: Set[str] = frozenset(),
+    plan: Plan | None = None,
 ) -> dg.AssetsDefinition:
     shell = Shell(
         key=dg.AssetKey(stage.asset_path),
@@ -129,4 +136,4 @@ def _asset(
         deps=deps,
         owners=owners,
     )
-    return stage_asset(shell, partitions, settling_plan(stage, store))
+    return stage_asset(shell, partitions, plan or settling_plan(stage, store))

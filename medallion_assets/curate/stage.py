@@ -116,10 +116,10 @@ class UnitStage:
         newest = self._newest_versions(store, key)
         outcomes: dict[str, Counter[str]] = {}
         for source, paths in self._today(store, key):
-            outcome = outcomes.setdefault(source, Counter())
             lost = {**contaminated.get(source, {}), **duplicates.get(source, {})}
             first = 0
             for batch in read_batches(paths):
+                outcome = outcomes.setdefault(source, Counter())
                 rows, rejects = removals.split(batch, first, lost)
                 first += batch.num_rows
                 outcome.update(rejects.column("reason").to_pylist())

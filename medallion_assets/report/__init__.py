@@ -1,1 +1,1 @@
-"""What people read about the data: funnels now, cards and plots as they come. Reads manifests, never rows."""
+"""What people read about the data: funnels, profiles and plots; cards as they come."""

@@ -23,7 +23,13 @@ class Expected:
 
 
 DATA_SETS = [
-    Expected("alpaca_52k.json.gz", "alpaca", 51_974, 51_974, rejected={"empty_output": 28}),
+    Expected(
+        "alpaca_52k.json.gz",
+        "alpaca",
+        51_973,
+        51_973,
+        rejected={"empty_output": 28, "prompt_equals_answer": 1},
+    ),
     Expected("alpaca_zh_demo.json", "alpaca", 1_000, 992),
     Expected("lima_1k.json", "alpaca", 1_029, 1_029, multi_turn=29),
     Expected("glaive_toolcall_en.json", "sharegpt", 300, 265, multi_turn=225),

@@ -40,13 +40,13 @@ DATA_SETS = [
     Expected(
         "hh_rlhf",
         "preference/hh_rlhf_harmless_base_test.jsonl.gz",
-        2_299,
-        2_299,
-        {"wrong_role_order": 9, "empty_output": 4},
+        2_298,
+        2_298,
+        {"wrong_role_order": 9, "empty_output": 4, "prompt_equals_answer": 1},
     ),
     Expected("preference", "preference/dpo_en_demo.json", 300, 295),
     Expected("preference", "preference/dpo_zh_demo.json", 300, 289),
-    Expected("kto", "preference/kto_en_demo.json", 300, 300),
+    Expected("kto", "preference/kto_en_demo.json", 299, 299, {"mojibake": 1}),
     Expected("ranked", "preference/oasst_zh_rm.json", 772, 772, {"identical_answers": 3}),
     Expected("ranked", "preference/webgpt_test_dsp.json", 656, 656, {"tie": 245}, WEBGPT),
     Expected("ranked", "preference/webgpt_test_dsp.json", 901, 901, {}, {**WEBGPT, "ties": "keep"}),
@@ -119,13 +119,13 @@ def test_every_prompt_waits_and_every_answer_is_the_assistants() -> None:
         (row["prompt"][-1]["role"], *(tuple(turn["role"] for turn in row[side]) for side in SIDES))
         for row in rows
     )
-    assert ends == {("user", ("assistant",), ("assistant",)): 2_299}
+    assert ends == {("user", ("assistant",), ("assistant",)): 2_298}
 
 
 def test_labelled_answers_have_one_side() -> None:
     rows, _ = data_set("kto")
     shapes = Counter((row["kind"], row["chosen"] is None, row["rejected"] is None) for row in rows)
-    assert shapes == {("desirable", False, True): 150, ("undesirable", True, False): 150}
+    assert shapes == {("desirable", False, True): 150, ("undesirable", True, False): 149}
 
 
 def test_longer_conversations_keep_their_turns() -> None:

@@ -91,9 +91,9 @@ DATA_SETS = [
     Expected(
         "preference/autoj_pairwise_test.jsonl",
         PREFERENCE_UNIT,
-        1_017,
-        1_017,
-        {"tie": 373, "empty_output": 1, "identical_answers": 1},
+        1_016,
+        1_016,
+        {"tie": 373, "empty_output": 2, "identical_answers": 1},
         options=AUTOJ,
     ),
 ]

@@ -51,7 +51,7 @@ T0_DISTINCT = {
 }
 DATA_SETS = [
     Expected("sft/oasst_en_100_tree.jsonl", "oasst", 100, 100),
-    Expected("sft/flan_cot_aqua_train.tsv", "flan_tsv", 2_728, 2_728),
+    Expected("sft/flan_cot_aqua_train.tsv", "flan_tsv", 2_669, 2_669, {"mojibake": 59}),
     Expected("sft/flan_cot_gsm8k_train.tsv", "flan_tsv", 7_473, 7_473),
     Expected("sft/flan_cot_strategyqa_train.tsv", "flan_tsv", 2_061, 2_060),
     Expected("sft/truthfulqa_judge_finetune_truth.jsonl", "prompt_completion", 22_434, 18_338),
@@ -127,7 +127,7 @@ def test_the_trees_give_one_or_two_exchanges() -> None:
     assert Counter(len(row["messages"]) for row in rows) == {2: 58, 4: 42}
 
 
-@pytest.mark.parametrize(("name", "lines"), [("aqua", 20_112), ("gsm8k", 0), ("strategyqa", 0)])
+@pytest.mark.parametrize(("name", "lines"), [("aqua", 19_702), ("gsm8k", 2), ("strategyqa", 0)])
 def test_each_spelt_line_feed_is_one_and_each_answer_is_said(name: str, lines: int) -> None:
     rows, _ = load(f"sft/flan_cot_{name}_train.tsv", "flan_tsv")
     said = texts(rows, "assistant")

@@ -246,6 +246,13 @@ def test_the_matching_text_is_cut_where_it_is_long() -> None:
     assert row["matching_text"] == item[:MAX_MATCHING_CHARACTERS]
 
 
+def test_of_stretches_of_one_length_the_first_is_told() -> None:
+    words = [f"word{number}" for number in range(16)]
+    record = " ".join([*words[8:], "and", *words[:8]])
+    [row] = found([record], {"set": [[(QUESTION, " ".join(words))]]}, Rules())
+    assert row["matching_text"] == " ".join(words[8:])
+
+
 def test_runs_in_many_items_say_nothing_on_either_side() -> None:
     template = "Answer the following question about the film in one word"
     asked = [f"{template}: who directed the famous picture number{n} of that year?" for n in range(3)]

@@ -118,18 +118,21 @@ def test_a_prompt_is_all_that_the_user_says(said: list[str], least: int, most: i
 
 
 def test_an_answer_that_repeats_its_prompt_is_refused_where_nothing_asked_for_it() -> None:
-    echo = [asked("Do it."), answered("Do it.")]
+    said = "Do it, and do it now."
+    echo = [asked(said), answered(said)]
     found = [
         reason(Conversation(echo), Quality()),
         reason(Preference(echo[:1], echo[1:], [answered()]), Quality()),
         reason(Conversation([Message("system", "Repeat all."), *echo]), Quality()),
         reason(Conversation([asked("Repeat all."), answered("Yes."), *echo]), Quality()),
         reason(Preference(echo[:1], [answered()], echo[1:]), Quality()),
-        reason(Conversation([echo[0], answered("Do it.", train=False), asked(), answered()]), Quality()),
+        reason(Preference([*echo, asked()], [answered()], None), Quality()),
+        reason(Conversation([asked("Good morning!"), answered("Good morning!")]), Quality()),
+        reason(Conversation([echo[0], answered(said, train=False), asked(), answered()]), Quality()),
         reason(RlPrompt(echo[:1]), Quality()),
         reason(Conversation(echo), OFF),
     ]
-    assert found == ["prompt_equals_answer"] * 2 + [None] * 6
+    assert found == ["prompt_equals_answer"] * 2 + [None] * 8
 
 
 def test_the_language_of_a_prompt_counts_where_there_is_no_answer() -> None:

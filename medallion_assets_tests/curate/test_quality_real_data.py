@@ -24,7 +24,13 @@ CALL_REASONS = ("misplaced_tool_call", "invalid_tool_call", "unknown_tool", "unk
         ("flan_tsv", "sft_pairs", "sft/flan_cot_aqua_train.tsv", {"mojibake": 59}),
         ("preference", "preference_triples", "preference/dpo_zh_demo.json", {}),
         ("kto", "preference_triples", "preference/kto_en_demo.json", {"mojibake": 1}),
-        ("ranked", "preference_triples", "preference/oasst_zh_rm.json", {"prompt_equals_answer": 2}),
+        (
+            "hh_rlhf",
+            "preference_triples",
+            "preference/hh_rlhf_harmless_base_test.jsonl.gz",
+            {"prompt_equals_answer": 1},
+        ),
+        ("ranked", "preference_triples", "preference/oasst_zh_rm.json", {}),
     ],
 )
 def test_by_default_only_what_is_broken_falls(

@@ -19,6 +19,9 @@ from medallion_assets.records import Rejected
 from medallion_assets.schemas import ROLLOUT_UNIT
 from medallion_assets.units import Message, Rollout
 
+# Shorter, it may be a greeting returned.
+MIN_REPEATED_CHARACTERS = 20
+
 TextGate = Callable[[str], Rejected | None]
 
 
@@ -83,11 +86,12 @@ def damaged(
 
 
 def prompt_equals_answer(opening: Callable[[Any], Sequence[Message]], record: Any) -> Rejected | None:
-    """Only of a first answer without a system turn: later ones may have been asked to repeat what is said."""
+    """Only of a first answer without a system turn: others may have been asked to repeat what is said."""
     turns = opening(record)
     if len(turns) > 1 and turns[0].content == turns[1].content:
         asked, answer = turns[:2]
-        if (asked.role, answer.role, answer.train) == ("user", "assistant", True):
+        learned = (asked.role, answer.role, answer.train) == ("user", "assistant", True)
+        if learned and len(answer.content) >= MIN_REPEATED_CHARACTERS:
             return Rejected("prompt_equals_answer", "the first answer repeats its prompt")
     return None
 

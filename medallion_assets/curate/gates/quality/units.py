@@ -18,8 +18,8 @@ Placed = Iterator[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Judged:
-    """What of a record is judged: all its turns, list by list; how it opens, answer included; and its answers
-    and user turns, each with its place.
+    """What of a record is judged: all its turns, list by list; the turns that begin with a prompt and what is
+    learned as its answer; all answers and all user turns, each with its place.
     """
 
     turns: Callable[[Any], Sequence[Sequence[Message]]]
@@ -49,7 +49,7 @@ JUDGED: Mapping[str, Judged] = {
     SFT_UNIT: Judged(lambda pair: (pair.messages,), lambda pair: pair.messages, _learned),
     PREFERENCE_UNIT: Judged(
         lambda triple: (triple.prompt, triple.chosen or (), triple.rejected or ()),
-        lambda triple: triple.prompt + (triple.chosen or []),
+        lambda triple: triple.prompt + (triple.chosen or []) if len(triple.prompt) == 1 else (),
         _chosen,
     ),
     PROMPT_UNIT: Judged(lambda prompt: (prompt.prompt,), lambda prompt: prompt.prompt),
