@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from medallion_assets.config import EvalSetConfig, RecipeConfig, RolloutsConfig, SourceConfig
+from medallion_assets.config_quality import QualityConfig, merged
 from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import Format, format_names, load_format
 from medallion_assets.curate.derived import NAMES
@@ -38,6 +39,7 @@ class Sections:
     recipes: Mapping[int, RecipeConfig] = field(default_factory=dict)
     eval_sets: Mapping[int, EvalSetConfig] = field(default_factory=dict)
     rollouts: RolloutsConfig = field(default_factory=RolloutsConfig)
+    quality: QualityConfig = field(default_factory=QualityConfig)
     complete: bool = True
 
     @property
@@ -60,6 +62,15 @@ def problems_across(read: Sections) -> list[Problem]:
             for problem in _recipe_problems(place, recipe, read.fed_units)
         ),
         *_rollout_problems(read.rollouts, read.fed_units),
+        *_crossed_bounds(("quality",), read.quality),
+        *(
+            problem
+            for place, source in read.sources.items()
+            if source.quality is not None
+            for problem in _crossed_bounds(
+                ("sources", place, "quality"), merged(read.quality, source.quality)
+            )
+        ),
     ]
 
 
@@ -139,6 +150,14 @@ def _rollout_problems(rollouts: RolloutsConfig, fed: set[str]) -> Iterator[Probl
             yield Problem(
                 ("rollouts", name), f"no source feeds {PROMPT_UNIT}, which pass rates are joined to"
             )
+
+
+def _crossed_bounds(at: Place, quality: QualityConfig) -> Iterator[Problem]:
+    """A source's bound may cross the other one of the common thresholds, which it did not set."""
+    for name in ("prompt_characters", "answer_characters"):
+        least, most = getattr(quality, f"min_{name}"), getattr(quality, f"max_{name}")
+        if least is not None and most is not None and least > most:
+            yield Problem(at, f"min_{name} is {least} and max_{name} is {most}, so nothing would pass")
 
 
 def _unit_message(unit: str) -> str:

@@ -129,6 +129,7 @@ def _sections(config: PipelineConfig) -> Sections:
         dict(enumerate(config.recipes)),
         dict(enumerate(config.eval_sets)),
         config.rollouts,
+        config.quality,
     )
 
 

@@ -21,7 +21,7 @@ from medallion_assets.config import (
     TokenizerConfig,
 )
 from medallion_assets.config_checks import Problem
-from medallion_assets.config_quality import merged, quality_of
+from medallion_assets.config_quality import QualityConfig, merged, quality_of
 from medallion_assets.conform.evals import EvalStage
 from medallion_assets.conform.format import load_format
 from medallion_assets.conform.stage import ConformStage
@@ -29,6 +29,7 @@ from medallion_assets.curate.curriculum import CurriculumStage, PassRateRules
 from medallion_assets.curate.decontaminate.rules import Rules
 from medallion_assets.curate.decontaminate.stages import ContaminationStage, EvalIndexStage
 from medallion_assets.curate.derived import DerivedStage
+from medallion_assets.curate.gates.quality.thresholds import Quality
 from medallion_assets.curate.stage import UnitStage
 from medallion_assets.extract.inventory import LandingRules
 from medallion_assets.extract.limits import Limits
@@ -134,7 +135,7 @@ def stages_of(config: PipelineConfig, roots: Roots, *, base: Path) -> PipelineSt
     sources = tuple(_source_stages(source, roots, config) for source in config.sources)
     fed = dict.fromkeys([*(source.unit for source in config.sources), *config.rollouts.feeds])
     rollouts = Table("silver", ROLLOUT_UNIT, UNIT_SCHEMAS[ROLLOUT_UNIT])
-    derived = tuple(_derived_stages(config.rollouts, rollouts))
+    derived = tuple(_derived_stages(config.rollouts, rollouts, quality_of(config.quality)))
     eval_sets = tuple(_eval_stages(eval_set, roots) for eval_set in config.eval_sets)
     eval_index = _eval_index(config.decontamination, eval_sets)
     conformed = {unit: _conformed(unit, sources, derived) for unit in fed}
@@ -177,9 +178,15 @@ def _source_stages(config: SourceConfig, roots: Roots, pipeline: PipelineConfig)
         config.format,
         config.options,
         compare=_compared(config, pipeline),
-        quality=quality_of(merged(pipeline.quality, config.quality)),
+        quality=quality_of(_quality(config, pipeline)),
     )
     return SourceStages(config, bronze, conformed)
+
+
+def _quality(config: SourceConfig, pipeline: PipelineConfig) -> QualityConfig:
+    """Rollouts are judged by what their own source says only: a bad answer is data too."""
+    common = QualityConfig() if config.unit == ROLLOUT_UNIT else pipeline.quality
+    return merged(common, config.quality)
 
 
 def _compared(config: SourceConfig, pipeline: PipelineConfig) -> tuple[str, ...] | None:
@@ -205,11 +212,11 @@ def _eval_stages(config: EvalSetConfig, roots: Roots) -> EvalStages:
     return EvalStages(config, bronze, EvalStage(bronze.table, tuple(config.fields)))
 
 
-def _derived_stages(config: RolloutsConfig, rollouts: Table) -> Iterator[DerivedStage]:
+def _derived_stages(config: RolloutsConfig, rollouts: Table, quality: Quality) -> Iterator[DerivedStage]:
     if config.preferences is not None:
-        yield DerivedStage(rollouts, PREFERENCE_UNIT, config.preferences.min_margin)
+        yield DerivedStage(rollouts, PREFERENCE_UNIT, config.preferences.min_margin, quality)
     if config.rejection_sampling is not None:
-        yield DerivedStage(rollouts, SFT_UNIT, config.rejection_sampling.min_reward)
+        yield DerivedStage(rollouts, SFT_UNIT, config.rejection_sampling.min_reward, quality)
 
 
 def _conformed(

@@ -35,7 +35,9 @@ SLUG = "expected a slug: lower-case letters, digits and '_', beginning with a le
 OWNER = "expected 'team:<name>' or an e-mail address"
 SOURCE_KEYS = f"allowed: {', '.join(sorted(SourceConfig.model_fields))}"
 RECIPE_KEYS = "allowed: max_length, name, packing, tokenizer, unit"
-TOP_KEYS = "allowed: eval_sets, recipes, rollouts, sources, start_date"
+TOP_KEYS = (
+    "allowed: decontamination, eval_sets, near_duplicates, quality, recipes, rollouts, sources, start_date"
+)
 CONFIG = PipelineConfig(
     start_date=date(2024, 9, 1),
     sources=[SourceConfig(name="first", unit="sft_pairs", format="alpaca", owner="team:data")],
@@ -115,6 +117,23 @@ def test_lines_are_counted_from_the_top_of_a_file_of_several_documents(file: Pat
             f"F:6: sources[0].ownr: unknown key; {SOURCE_KEYS}; did you mean 'owner'?",
         ),
         ("    format: alpaca\n", "", "F:3: sources[0].format: this key is missing"),
+        (
+            "    owner:",
+            "    compare: [user, answer]\n    owner:",
+            "F:6: sources[0].compare[1]: 'answer' is no part of sft_pairs; allowed: assistant, calls, "
+            "reasoning, system, tool, tools, user; did you mean 'user'?",
+        ),
+        (
+            "    owner:",
+            "    quality: {min_answer_characters: 9, max_answer_characters: 3}\n    owner:",
+            "F:6: sources[0].quality: min_answer_characters is 9 and max_answer_characters is 3, "
+            "so nothing would pass",
+        ),
+        (
+            "recipes:",
+            "near_duplicates: {threshold: 0.5}\nrecipes:",
+            "F:7: near_duplicates.threshold: got 0.5: input should be greater than or equal to 0.7",
+        ),
         ("start_date:", "# start_date:", "F: start_date: this key is missing"),
         (
             "recipes:",

@@ -9,18 +9,21 @@ import pytest
 import yaml
 
 from medallion_assets.cli import trace
-from medallion_assets.config import LimitsConfig
+from medallion_assets.config import DecontaminationConfig, LimitsConfig
 from medallion_assets.config_file import check
+from medallion_assets.config_quality import QualityConfig
 from medallion_assets.conform.format import format_names
 from medallion_assets.conform.mapping import TARGETS
 from medallion_assets.extract.redact import SALT_VARIABLE
 from medallion_assets.roots import Roots, project_folder
+from medallion_assets.text.compared import PARTS
 
 README = (project_folder() / "README.md").read_text()
 MAKEFILE = (project_folder() / "Makefile").read_text()
 
 
 SOURCES = (project_folder() / "docs/sources.md").read_text()
+CURATION = (project_folder() / "docs/curation.md").read_text()
 MAPPING_ROW = r"^\| `(\w+)` \| (`(?:prompt|messages)`.*) \|$"
 FEEDS = [
     {"name": "questions", "unit": "rl_prompts", "format": "gsm8k"},
@@ -36,6 +39,25 @@ def test_the_example_configuration_is_valid() -> None:
     (document,) = (yaml.safe_load(block) for block in blocks("yaml"))
     config = check(document["attributes"])
     assert [source.name for source in config.sources] == ["alpaca", "vendor", "math"]
+
+
+def test_the_example_of_curation_is_valid() -> None:
+    (document,) = (yaml.safe_load(block) for block in blocks("yaml", CURATION))
+    config = check({"start_date": "2024-09-01", **document})
+    assert config.sources[0].compare == ["user", "assistant"]
+
+
+def test_every_threshold_and_part_is_named() -> None:
+    names = [*QualityConfig.model_fields, *DecontaminationConfig.model_fields]
+    parts = [part for parts in PARTS.values() for part in parts]
+    assert [name for name in (*names, *parts) if f"`{name}`" not in CURATION] == []
+    defaults = {name: field.default for name, field in QualityConfig.model_fields.items()}
+    rows = dict(re.findall(r"^\| `(\w+)`[^|]*\| `?(\S+?)`? \|", CURATION, flags=re.MULTILINE))
+    told = {name: value for name, value in rows.items() if name in defaults}
+    assert told == {
+        name: "off" if default is None else str(default) for name, default in defaults.items() if name in told
+    }
+    assert len(told) >= 10
 
 
 def test_the_python_examples_are_python() -> None:

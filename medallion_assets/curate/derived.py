@@ -7,7 +7,7 @@ the policy that draws rollouts. Does not belong here: which rollouts are chosen 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,8 @@ from medallion_assets.curate.clean import clean_text
 from medallion_assets.curate.fingerprint import CODE as FINGERPRINT_CODE
 from medallion_assets.curate.fingerprint import COMPARED, fingerprints_of
 from medallion_assets.curate.gates import GATES, first_reject
+from medallion_assets.curate.gates.quality import quality_gates
+from medallion_assets.curate.gates.quality.thresholds import DEFAULT_QUALITY, Quality
 from medallion_assets.curate.harvest import Harvested, preferences, rejection_samples
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import PREFERENCE_UNIT, REJECTS, SFT_UNIT, UNIT_SCHEMAS
@@ -62,6 +64,7 @@ class DerivedStage:
     rollouts: Table
     unit: str
     least: float
+    quality: Quality = DEFAULT_QUALITY
 
     @property
     def source(self) -> str:
@@ -85,7 +88,7 @@ class DerivedStage:
 
     @property
     def config_version(self) -> str:
-        return digest_of([self.unit, self.least])[:16]
+        return digest_of([self.unit, self.least, asdict(self.quality)])[:16]
 
     def due(self, store: PartitionStore) -> set[str]:
         return {*store.keys(self.table), *days_after(store, self.rollouts)}
@@ -102,6 +105,7 @@ class DerivedStage:
         return Build(digests, lambda writer: self._write(store, key, writer))
 
     def _write(self, store: PartitionStore, key: str, writer: PartitionWriter) -> None:
+        gates = (*GATES[self.unit], *quality_gates(self.quality, self.unit))
         yesterday = day_before(key)
         paths = store.paths(self.rollouts, yesterday) if store.manifest(self.rollouts, yesterday) else []
         found = self._harvest(paths, store.root / ".scratch")
@@ -111,7 +115,7 @@ class DerivedStage:
             for rollout, record in harvested:
                 provenance = self._provenance(rollout, key)
                 record.clean(clean_text)
-                if reject := first_reject(record, GATES[self.unit]):
+                if reject := first_reject(record, gates):
                     rejects.append(provenance | _reject(reject, rollout))
                 else:
                     rows.append(provenance | record.as_row())
