@@ -10,6 +10,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from medallion_assets.automation.batches import consecutive
 from medallion_assets.automation.settle import outdated_days
+from medallion_assets.curate.buckets import FOLDER_NAME
+from medallion_assets.curate.buckets import sweep as sweep_buckets
 from medallion_assets.stages import PipelineStages
 from medallion_assets.storage.store import PartitionStore
 
@@ -64,6 +66,8 @@ def sweep_schedule(stages: PipelineStages, store: PartitionStore) -> dg.Schedule
         for stage in stages.all():
             removed = store.sweep(stage.table)
             context.log.info(f"{stage.table.full_name}: removed {len(removed)} files that no partition names")
+        removed = [path for unit in stages.units for path in sweep_buckets(store.root / FOLDER_NAME / unit)]
+        context.log.info(f"removed {len(removed)} files of buckets that nobody asks for any more")
 
     @dg.job(name="sweep_store", executor_def=dg.in_process_executor)
     def sweep_store() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from medallion_assets.curate.fingerprint import KEY_BYTES
-from medallion_assets.curate.history import Deposit, fixed_width, mapped
+from medallion_assets.curate.history import MAPPED_FILES, Deposit, fixed_width, mapped
 from medallion_assets.curate.minhash import BANDS, SLOTS, bands
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import digest_of
@@ -57,7 +57,7 @@ def _stretches(deposits: Sequence[Deposit], end: int, spans: Sequence[int]) -> I
 def buckets_of(stretch: tuple[Deposit, ...], folder: Path) -> Array:
     """uint64 (BANDS + 1, records): by band, value << 32 | place in the stretch, ascending."""
     name = digest_of([FORMAT, [each.sha256 for each in stretch]])[:32]
-    path = folder / f"{name}.npy"
+    path = folder / f"{name}.buckets"
     try:
         os.utime(path)
     except FileNotFoundError:
@@ -71,17 +71,16 @@ def buckets_of(stretch: tuple[Deposit, ...], folder: Path) -> Array:
     return _mapped(path)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=MAPPED_FILES)
 def _mapped(path: Path) -> Array:
-    return np.asarray(np.load(path, mmap_mode="r"))
+    """In place, and without a file descriptor: there may be one such file a day."""
+    with pa.memory_map(str(path)) as file:
+        return np.frombuffer(file.read_buffer(), "<u8").reshape(BANDS + 1, -1)
 
 
 def _write(path: Path, stretch: Sequence[Deposit]) -> None:
     """On the disk before it gets its name, since nothing ever checks what a name promises."""
-    rows = sum(each.rows for each in stretch)
-    header = {"descr": "<u8", "fortran_order": False, "shape": (BANDS + 1, rows)}
     with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
         for band in range(BANDS + 1):
             file.write(_sorted(stretch, band).data)
         file.flush()

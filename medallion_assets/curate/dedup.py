@@ -24,8 +24,9 @@ from medallion_assets.text.words import begins, ranges
 MOST_OF_A_BUCKET = 256
 # Of those that a record may repeat, the likeliest so many are compared in full.
 MOST_COMPARED = 32
-# What a pass holds at once: 16 bytes a pair, and 16 a shingle.
-PASS_PAIRS = 1 << 21
+# What a pass holds at once: some 200 bytes a pair, and 16 a shingle.
+PASS_RECORDS = 1 << 14
+PASS_PAIRS = 1 << 19
 PASS_SHINGLES = 1 << 22
 
 
@@ -53,6 +54,9 @@ class Pairs:
         return len(self.later)
 
 
+NO_PAIRS = Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
 def twins_of_today(
     deposits: Sequence[Deposit], today: str, *, threshold: float | None, folder: Path
 ) -> dict[str, dict[int, Twin]]:
@@ -62,116 +66,127 @@ def twins_of_today(
     threshold is given. `folder` keeps buckets from one day to the next.
     """
     history = History(deposits)
-    first = sum(each.rows for each in deposits if each.day < today)
-    same, near = _candidates(history, first, threshold=threshold, folder=folder)
-    similar, similarity = _alike(history, _unsettled(near, same), threshold or 1.0)
+    kept = [buckets_of(stretch, folder) for stretch in stretches(deposits)]
+    positions = np.arange(sum(each.rows for each in deposits if each.day < today), len(history))
+    same = _same_key(history, kept, positions)
+    similar, similarity = _similar(history, kept, np.setdiff1d(positions, same.later), threshold)
     found: dict[str, dict[int, Twin]] = {}
-    for pairs, likeness, equal in (
-        (same, np.ones(len(same)), True),
-        (similar, similarity, False),
-    ):
+    for pairs, likeness, equal in ((same, np.ones(len(same)), True), (similar, similarity, False)):
         rows = zip(history.places(pairs.later), history.places(pairs.earlier), likeness.tolist(), strict=True)
         for (deposit, row), twin, alike in rows:
             found.setdefault(deposit.source, {})[row] = Twin(*twin, alike, equal)
     return found
 
 
-def _candidates(
-    history: History, first: int, *, threshold: float | None, folder: Path
-) -> tuple[Pairs, Pairs]:
-    """Pairs with equal keys, one for each later record; and those whose signatures are alike."""
-    positions = np.arange(first, len(history))
-    if not len(positions):
-        return Pairs(positions, positions), Pairs(positions, positions)
-    kept = [buckets_of(stretch, folder) for stretch in stretches(history.deposits)]
-    keys, signatures = history.keys(positions), history.signatures(positions)
-    sharing = _sharing(kept, KEY_BAND, key_values(keys), positions)
-    same = [_same_key(history, pairs) for pairs in sharing]
-    near: list[Pairs] = []
-    if threshold is not None:
-        compared = positions[signatures.any(axis=1)]
-        values = bands(signatures)[compared - first]
-        near = [
-            pairs.where(_estimates(history, pairs, signatures, first) >= threshold - MARGIN)
-            for band in range(BANDS)
-            for pairs in _sharing(kept, band, values[:, band], compared)
-        ]
-    return _earliest(_joined(same)), _joined(near)
+def _same_key(history: History, kept: Sequence[Array], positions: Array) -> Pairs:
+    """Of each record whose key an earlier one has, the pair with the first of those."""
+    found = [NO_PAIRS]
+    for here in _slices(positions):
+        shared = _Shared.of(kept, KEY_BAND, key_values(history.keys(here)))
+        for part in _passes(np.cumsum(shared.sizes), PASS_PAIRS):
+            pairs = shared.pairs(here, part)
+            equal = (history.keys(pairs.later) == history.keys(pairs.earlier)).all(axis=1)
+            matched = pairs.where(equal)
+            found.append(matched.where(begins(matched.later)))
+    return _concatenated(found)
 
 
-def _sharing(kept: Sequence[Array], band: int, values: Array, positions: Array) -> Iterator[Pairs]:
-    """All pairs of a record in `positions` with an earlier one of the same value in this band, in passes."""
-    distinct, which = np.unique(values, return_inverse=True)
-    left = np.full(len(distinct), MOST_OF_A_BUCKET)
-    value, place, before = [], [], 0
-    for buckets in kept:
-        counts, places = members(buckets[band], distinct, left)
-        value.append(np.repeat(np.arange(len(distinct)), counts))
-        place.append(places + before)
-        left -= counts
-        before += buckets.shape[1]
-    values_found = np.concatenate(value)
-    order = np.argsort(values_found, kind="stable")
-    found = np.concatenate(place)[order]
-    sizes = np.bincount(values_found, minlength=len(distinct))
-    starts = np.cumsum(sizes) - sizes
-    for here in _passes(np.cumsum(sizes[which]), PASS_PAIRS):
-        earlier = found[ranges(starts[which[here]], sizes[which[here]])]
-        pairs = Pairs(np.repeat(positions[here], sizes[which[here]]), earlier)
-        yield pairs.where(pairs.earlier < pairs.later)
+def _similar(
+    history: History, kept: Sequence[Array], positions: Array, threshold: float | None
+) -> tuple[Pairs, Array]:
+    """Of each record that an earlier one is like, the pair that is most alike, and how much."""
+    if threshold is None:
+        return NO_PAIRS, np.zeros(0)
+    found = [NO_PAIRS]
+    for here in _slices(positions):
+        signatures = history.signatures(here)
+        compared = signatures.any(axis=1)
+        found += _likely(history, kept, here[compared], signatures[compared], threshold)
+    return _alike(history, _concatenated(found), threshold)
 
 
-def _same_key(history: History, pairs: Pairs) -> Pairs:
-    return pairs.where((history.keys(pairs.later) == history.keys(pairs.earlier)).all(axis=1))
+def _likely(
+    history: History, kept: Sequence[Array], positions: Array, signatures: Array, threshold: float
+) -> Iterator[Pairs]:
+    """Pairs that share a band and whose signatures are alike, at most MOST_COMPARED of each later record."""
+    values = bands(signatures)
+    shared = [_Shared.of(kept, band, values[:, band]) for band in range(BANDS)]
+    for part in _passes(np.cumsum(sum(each.sizes for each in shared)), PASS_PAIRS):
+        pairs = _once(_concatenated([each.pairs(positions, part) for each in shared]))
+        own = signatures[np.searchsorted(positions, pairs.later)]
+        estimate = agreement(own, history.signatures(pairs.earlier))
+        yield _likeliest(pairs, estimate, least=threshold - MARGIN)
 
 
-def _estimates(history: History, pairs: Pairs, signatures: Array, first: int) -> Array:
-    """How alike pairs seem; `signatures` are those of the records from `first` on."""
-    return agreement(signatures[pairs.later - first], history.signatures(pairs.earlier))
+@dataclass(frozen=True)
+class _Shared:
+    """By record, those that have its value of a band: `sizes` of them in `found`, from `starts` on."""
+
+    sizes: Array
+    starts: Array
+    found: Array
+
+    @staticmethod
+    def of(kept: Sequence[Array], band: int, values: Array) -> _Shared:
+        """`kept` are the buckets of all history, in its order."""
+        distinct, which = np.unique(values, return_inverse=True)
+        left = np.full(len(distinct), MOST_OF_A_BUCKET)
+        value, place, before = [], [], 0
+        for buckets in kept:
+            counts, places = members(buckets[band], distinct, left)
+            value.append(np.repeat(np.arange(len(distinct)), counts))
+            place.append(places + before)
+            left -= counts
+            before += buckets.shape[1]
+        values_found = np.concatenate(value)
+        sizes = np.bincount(values_found, minlength=len(distinct))
+        found = np.concatenate(place)[np.argsort(values_found, kind="stable")]
+        return _Shared(sizes[which], (np.cumsum(sizes) - sizes)[which], found)
+
+    def pairs(self, positions: Array, part: slice) -> Pairs:
+        """Of the records in `part` with those before them, by the later one, then by the earlier one."""
+        sizes = self.sizes[part]
+        pairs = Pairs(np.repeat(positions[part], sizes), self.found[ranges(self.starts[part], sizes)])
+        return pairs.where(pairs.earlier < pairs.later)
 
 
-def _joined(several: Sequence[Pairs]) -> Pairs:
+def _slices(positions: Array) -> Iterator[Array]:
+    yield from (positions[start : start + PASS_RECORDS] for start in range(0, len(positions), PASS_RECORDS))
+
+
+def _concatenated(several: Sequence[Pairs]) -> Pairs:
+    return Pairs(
+        np.concatenate([pairs.later for pairs in several]),
+        np.concatenate([pairs.earlier for pairs in several]),
+    )
+
+
+def _once(pairs: Pairs) -> Pairs:
     """Each pair once, by its later record, then by its earlier one."""
-    later = np.concatenate([np.zeros(0, np.int64), *(pairs.later for pairs in several)])
-    earlier = np.concatenate([np.zeros(0, np.int64), *(pairs.earlier for pairs in several)])
-    order = np.lexsort((earlier, later))
-    later, earlier = later[order], earlier[order]
-    new = np.ones(len(later), bool)
-    new[1:] = (later[1:] != later[:-1]) | (earlier[1:] != earlier[:-1])
-    return Pairs(later[new], earlier[new])
+    order = np.lexsort((pairs.earlier, pairs.later))
+    pairs = pairs.where(order)
+    return pairs.where(begins(pairs.later) | begins(pairs.earlier))
 
 
-def _earliest(pairs: Pairs) -> Pairs:
-    """Of sorted pairs, the first of each later record."""
-    return pairs.where(begins(pairs.later))
-
-
-def _unsettled(near: Pairs, same: Pairs) -> Pairs:
-    """Without the records that are duplicates already."""
-    return near.where(~np.isin(near.later, same.later))
+def _likeliest(pairs: Pairs, estimate: Array, *, least: float) -> Pairs:
+    """At most MOST_COMPARED of each later record: those that seem most alike, then the earliest."""
+    enough = estimate >= least
+    pairs, estimate = pairs.where(enough), estimate[enough]
+    order = np.lexsort((pairs.earlier, -estimate, pairs.later))
+    sizes = np.diff(np.append(np.flatnonzero(begins(pairs.later)), len(pairs)))
+    rank = ranges(np.zeros(len(sizes), np.int64), sizes)
+    return pairs.where(order[rank < MOST_COMPARED])
 
 
 def _alike(history: History, pairs: Pairs, threshold: float) -> tuple[Pairs, Array]:
     """Of each later record the pair that is most alike, the earliest of equals, if alike enough."""
-    likeliest = _likeliest(history, pairs)
-    similarity = _similarities(history, likeliest)
+    similarity = _similarities(history, pairs)
     enough = similarity >= threshold
-    matched, similarity = likeliest.where(enough), similarity[enough]
+    matched, similarity = pairs.where(enough), similarity[enough]
     order = np.lexsort((matched.earlier, -similarity, matched.later))
     matched, similarity = matched.where(order), similarity[order]
     best = begins(matched.later)
     return matched.where(best), similarity[best]
-
-
-def _likeliest(history: History, pairs: Pairs) -> Pairs:
-    """At most MOST_COMPARED pairs of each later record: by their signatures, then the earliest."""
-    sizes = np.diff(np.append(np.flatnonzero(begins(pairs.later)), len(pairs)))
-    if not len(sizes) or sizes.max() <= MOST_COMPARED:
-        return pairs
-    estimate = agreement(history.signatures(pairs.later), history.signatures(pairs.earlier))
-    order = np.lexsort((pairs.earlier, -estimate, pairs.later))
-    rank = ranges(np.zeros(len(sizes), np.int64), sizes)
-    return pairs.where(order[rank < MOST_COMPARED])
 
 
 def _similarities(history: History, pairs: Pairs) -> Array:

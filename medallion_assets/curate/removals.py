@@ -25,11 +25,12 @@ PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line"
 Row = dict[str, Any]
 # The reject of a row, given its provenance.
 Removal = Callable[[Row], Row]
-# By source and place in its conformed partition.
-Removals = Mapping[str, Mapping[int, Removal]]
 
 
-def duplicates(store: PartitionStore, unit: str, twins: Mapping[str, Mapping[int, Twin]]) -> Removals:
+def duplicates(
+    store: PartitionStore, unit: str, twins: Mapping[str, Mapping[int, Twin]]
+) -> Mapping[str, Mapping[int, Removal]]:
+    """By source and place in its conformed partition."""
     names = _record_ids(store, unit, (twin for rows in twins.values() for twin in rows.values()))
     return {
         source: {row: partial(_duplicate, twin, names[twin.deposit][twin.row]) for row, twin in rows.items()}
@@ -37,21 +38,27 @@ def duplicates(store: PartitionStore, unit: str, twins: Mapping[str, Mapping[int
     }
 
 
-def contaminated(store: PartitionStore, contamination: Table | None, key: str) -> Removals:
-    """What silver/<unit>_contamination found on this day; of several evaluation sets, the clearest match."""
-    found: dict[str, dict[int, Removal]] = {}
+def contaminated(store: PartitionStore, contamination: Table | None, key: str) -> Mapping[str, Removal]:
+    """By record id, what silver/<unit>_contamination found on this day; of several sets, the clearest match.
+
+    Not by place: the verdicts may be of another generation of the day, and then hold for the same text only.
+    """
+    found: dict[str, Removal] = {}
     if contamination is None or store.manifest(contamination, key) is None:
         return found
     rows = [row for batch in store.batches(contamination, key) for row in batch.to_pylist()]
     for row in sorted(rows, key=lambda row: -row["coverage"]):
-        found.setdefault(row["source"], {}).setdefault(row["row"], partial(_contaminated, row))
+        found.setdefault(row["record_id"], partial(_contaminated, row))
     return found
 
 
-def split(batch: pa.RecordBatch, first: int, lost: Mapping[int, Removal]) -> tuple[pa.Table, pa.Table]:
+def split(
+    batch: pa.RecordBatch, first: int, *, repeated: Mapping[int, Removal], given_away: Mapping[str, Removal]
+) -> tuple[pa.Table, pa.Table]:
     """The rows that stay, and the rejects of the others; `first` is the place of the batch in its file."""
     rows = pa.Table.from_batches([batch])
-    found = [lost.get(place) for place in range(first, first + batch.num_rows)]
+    ids = batch.column("record_id").to_pylist()
+    found = [repeated.get(place) or given_away.get(record_id) for place, record_id in enumerate(ids, first)]
     gone = pa.array([removal is not None for removal in found], pa.bool_())
     provenance = rows.select(PROVENANCE).filter(gone).to_pylist()
     rejects = [removal(row) for row, removal in zip(provenance, filter(None, found), strict=True)]

@@ -13,8 +13,8 @@ from medallion_assets.curate.fingerprint import CODE as FINGERPRINT_CODE
 from medallion_assets.curate.history import deposits
 from medallion_assets.curate.policy import newest_versions, split_stale
 from medallion_assets.schemas import UNIT_SCHEMAS
-from medallion_assets.stage import code_digest, later_partitions
-from medallion_assets.storage.manifest import Digests, digest_of
+from medallion_assets.stage import code_digest
+from medallion_assets.storage.manifest import Digests, Manifest, digest_of
 from medallion_assets.storage.parts import read_batches
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
@@ -74,19 +74,21 @@ class UnitStage:
         return {key for table in self.conformed_tables for key in store.keys(table)}
 
     def reach(self, store: PartitionStore, asked: list[str]) -> list[str]:
-        """Later days, and those whose contamination is no longer what they were made by."""
-        made_by = ((key, store.manifest(self.table, key)) for key in store.keys(self.table))
-        other = {
-            key
-            for key, manifest in made_by
-            if manifest and manifest.digests.inputs.split(".")[0] != self._contamination(store, key)
-        }
-        return sorted({*later_partitions(self, store, asked), *other}.difference(asked))
+        """Those whose contamination is another, and all days from the first on that received others."""
+        made_by = {key: _inputs_of(store.manifest(self.table, key)) for key in store.keys(self.table)}
+        judged = {key for key, then in made_by.items() if then[0] != self._contamination(store, key)}
+        received = {key for key, then in made_by.items() if then[1] != self._received(store, key)}
+        first = min([*asked, *received])
+        return sorted(
+            key for key in made_by if (key > first or key in judged | received) and key not in asked
+        )
 
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:
             return Digests(
-                inputs=f"{self._contamination(store, key)}.{self._seen(store, key)}",
+                inputs=".".join(
+                    (self._contamination(store, key), self._received(store, key), self._seen(store, key))
+                ),
                 code=self.code_version,
                 config=self.config_version,
             )
@@ -96,6 +98,15 @@ class UnitStage:
     def _contamination(self, store: PartitionStore, key: str) -> str:
         manifest = store.manifest(self.contamination, key) if self.contamination else None
         return manifest.content_hash if manifest and manifest.rows else "clean"
+
+    def _received(self, store: PartitionStore, key: str) -> str:
+        """What the day itself brought."""
+        return digest_of(
+            [
+                manifest.content_hash if manifest and manifest.rows else None
+                for manifest in (store.manifest(table, key) for table in self.conformed_tables)
+            ]
+        )[:16]
 
     def _seen(self, store: PartitionStore, key: str) -> str:
         """Every conformed partition up to this one, by content; an empty day is as good as none."""
@@ -116,11 +127,11 @@ class UnitStage:
         newest = self._newest_versions(store, key)
         outcomes: dict[str, Counter[str]] = {}
         for source, paths in self._today(store, key):
-            lost = {**contaminated.get(source, {}), **duplicates.get(source, {})}
+            repeated = duplicates.get(source, {})
             first = 0
             for batch in read_batches(paths):
                 outcome = outcomes.setdefault(source, Counter())
-                rows, rejects = removals.split(batch, first, lost)
+                rows, rejects = removals.split(batch, first, repeated=repeated, given_away=contaminated)
                 first += batch.num_rows
                 outcome.update(rejects.column("reason").to_pylist())
                 writer.rejects(rejects)
@@ -149,3 +160,8 @@ class UnitStage:
             for path in store.paths(table, day)
         ]
         return newest_versions(paths, scratch=store.root / ".scratch")
+
+
+def _inputs_of(manifest: Manifest | None) -> list[str]:
+    """The parts of a manifest's digest of inputs: contamination, what the day received, and all up to it."""
+    return [*(manifest.digests.inputs if manifest else "").split("."), "", ""][:3]

@@ -12,6 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medallion_assets.records import parsed_json
 from medallion_assets.schemas import PREFERENCE_UNIT, PROMPT_UNIT, ROLLOUT_UNIT, SFT_UNIT
 
 ROLES = ("system", "user", "assistant", "tool")
@@ -96,24 +97,23 @@ def _strings(column: pa.StringArray) -> pa.StringArray:
 
 
 def _leaves_of(text: str) -> Iterator[str]:
-    """Also of the JSON that a string may hold, as the arguments of a call do."""
+    """Also of the JSON that a string may hold, as the arguments of a call do; in their order."""
+    waiting: list[Any] = [_opened(text)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [_opened(each) for pair in reversed(value.items()) for each in reversed(pair)]
+        elif isinstance(value, list):
+            waiting += [_opened(each) for each in reversed(value)]
+        elif value is not None:
+            yield str(value)
+
+
+def _opened(value: Any) -> Any:
+    """What JSON text holds; anything else as it is."""
+    if not isinstance(value, str) or value[:1] not in ("{", "["):
+        return value
     try:
-        value = msgspec.json.decode(text)
+        return parsed_json(value)
     except (msgspec.DecodeError, RecursionError):
-        yield text
-        return
-    yield from _leaves(value)
-
-
-def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, each in value.items():
-            yield name
-            yield from _leaves(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _leaves(each)
-    elif isinstance(value, str):
-        yield from _leaves_of(value) if value[:1] in ("{", "[") else (value,)
-    elif value is not None:
-        yield str(value)
+        return value
