@@ -7,7 +7,7 @@ It is rebuilt beside the old one and swapped in, so whoever has it open keeps a 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from medallion_assets.storage import files
@@ -21,7 +21,10 @@ def refresh(data: Path, warehouse: Path) -> None:
 
     files.make_folder(data)
     # The lock orders refreshes: each follows its own commit, so the last one has seen them all.
-    with files.exclusive_lock(data / ".locks" / "catalogue.lock"):
+    lock = data / ".locks" / "catalogue.lock"
+    with files.exclusive_lock(lock):
+        lock.touch()
+        as_of = lock.stat().st_mtime_ns  # by the clock that stamps manifests
         for orphan in warehouse.parent.glob(f"{files.TEMPORARY_PREFIX}*"):
             orphan.unlink()  # of a refresh that was killed: nobody else writes here
         temporary = files.temporary_beside(warehouse)
@@ -31,11 +34,21 @@ def refresh(data: Path, warehouse: Path) -> None:
                     duck.execute(f"CREATE SCHEMA {schema}")
                 for name, query in sorted(_views(data).items()):
                     duck.execute(f"CREATE VIEW {name} AS {query}")
+            # As old as what it shows: a partition that was committed meanwhile is newer.
+            os.utime(temporary, ns=(as_of, as_of))
             # The log of somebody who wrote to the old file would keep everyone from opening the new one.
             Path(f"{warehouse}.wal").unlink(missing_ok=True)
             os.replace(temporary, warehouse)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def is_behind(warehouse: Path, partitions: Iterable[Path]) -> bool:
+    """Whether the file is not there, or older than one of these partitions, be it by a run that was killed."""
+    if not warehouse.exists():
+        return True
+    made = warehouse.stat().st_mtime_ns
+    return any((folder / MANIFEST_NAME).stat().st_mtime_ns >= made for folder in partitions)
 
 
 def _views(data: Path) -> dict[str, str]:

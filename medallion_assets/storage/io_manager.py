@@ -85,7 +85,9 @@ class MedallionIOManager(dg.IOManager):
                 context.step_context.add_asset_metadata(metadata, partition_key=key)
             else:
                 context.add_output_metadata(metadata)
-        catalogue.refresh(self._roots.data, self._roots.warehouse)
+        written_to = [self._store.folder(given.table, key) for key in given.builds]
+        if catalogue.is_behind(self._roots.warehouse, written_to):
+            catalogue.refresh(self._roots.data, self._roots.warehouse)
 
     def load_input(self, context: dg.InputContext) -> Any:
         table = self._table(context.asset_key)
