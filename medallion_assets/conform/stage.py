@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 from medallion_assets.conform.conform import conform_batches
 from medallion_assets.conform.delivery import Options
@@ -66,7 +67,7 @@ class ConformStage:
     def compared(self) -> tuple[str, ...]:
         return COMPARED[self.unit] if self.compare is None else self.compare
 
-    @property
+    @cached_property
     def code_version(self) -> str:
         """Of this format and of what all formats share: another format is no reason to rebuild."""
         code = (*CODE, f"medallion_assets.conform.formats.{self.format}")
@@ -75,7 +76,7 @@ class ConformStage:
             return code_digest((*code, *VERIFICATION), (*libraries, *VERIFICATION_LIBRARIES))
         return code_digest(code, libraries)
 
-    @property
+    @cached_property
     def config_version(self) -> str:
         return digest_of([self.unit, self.format, asdict(self.options), self.compared, asdict(self.quality)])[
             :16

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from medallion_assets.curate.fingerprint import KEY_BYTES
-from medallion_assets.curate.history import MAPPED_FILES, Deposit, fixed_width, mapped
+from medallion_assets.curate.history import MAPPED_FILES, Deposit, fixed_width, in_place, mapped
 from medallion_assets.curate.minhash import BANDS, SLOTS, bands
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import digest_of
@@ -73,9 +73,7 @@ def buckets_of(stretch: tuple[Deposit, ...], folder: Path) -> Array:
 
 @lru_cache(maxsize=MAPPED_FILES)
 def _mapped(path: Path) -> Array:
-    """In place, and without a file descriptor: there may be one such file a day."""
-    with pa.memory_map(str(path)) as file:
-        return np.frombuffer(file.read_buffer(), "<u8").reshape(BANDS + 1, -1)
+    return np.frombuffer(in_place(path), "<u8").reshape(BANDS + 1, -1)
 
 
 def _write(path: Path, stretch: Sequence[Deposit]) -> None:
@@ -112,8 +110,9 @@ def members(buckets: Array, values: Array, most: Array) -> tuple[Array, Array]:
 
     Of each value at most the first `most` in order count: int64 (values,).
     """
-    low = np.searchsorted(buckets, values.astype(np.uint64) << PLACE_BITS)
-    high = np.searchsorted(buckets, (values.astype(np.uint64) << PLACE_BITS) | PLACE, side="right")
+    edges = np.repeat(values.astype(np.uint64) << PLACE_BITS, 2)
+    edges[1::2] |= PLACE  # which no record has; beside its begin, an end is found in the cache
+    low, high = np.searchsorted(buckets, edges).reshape(-1, 2).T
     counts = np.minimum(high - low, most)
     return counts, (buckets[ranges(low, counts)] & PLACE).astype(np.int64)
 

@@ -14,7 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from medallion_assets.curate.buckets import KEY_BAND, buckets_of, key_values, members, stretches
+from medallion_assets.curate.buckets import (
+    KEY_BAND,
+    PLACE,
+    PLACE_BITS,
+    buckets_of,
+    key_values,
+    members,
+    stretches,
+)
 from medallion_assets.curate.history import Deposit, History
 from medallion_assets.curate.minhash import BANDS, MARGIN, agreement, bands
 from medallion_assets.text.alphabet import Array
@@ -24,10 +32,10 @@ from medallion_assets.text.words import begins, ranges
 MOST_OF_A_BUCKET = 256
 # Of those that a record may repeat, the likeliest so many are compared in full.
 MOST_COMPARED = 32
-# What a pass holds at once: some 200 bytes a pair, and 16 a shingle.
+# What a pass holds at once: some 200 bytes a pair, and 50 a shingle.
 PASS_RECORDS = 1 << 14
-PASS_PAIRS = 1 << 19
-PASS_SHINGLES = 1 << 22
+PASS_PAIRS = 1 << 18
+PASS_SHINGLES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -98,24 +106,41 @@ def _similar(
     if threshold is None:
         return NO_PAIRS, np.zeros(0)
     found = [NO_PAIRS]
-    for here in _slices(positions):
-        signatures = history.signatures(here)
-        compared = signatures.any(axis=1)
-        found += _likely(history, kept, here[compared], signatures[compared], threshold)
+    signatures = _Signatures(history, positions, history.signatures(positions))
+    compared = positions[signatures.own.any(axis=1)]
+    for here in _slices(compared):
+        found += _likely(signatures, kept, here, threshold)
     return _alike(history, _concatenated(found), threshold)
 
 
 def _likely(
-    history: History, kept: Sequence[Array], positions: Array, signatures: Array, threshold: float
+    signatures: _Signatures, kept: Sequence[Array], positions: Array, threshold: float
 ) -> Iterator[Pairs]:
     """Pairs that share a band and whose signatures are alike, at most MOST_COMPARED of each later record."""
-    values = bands(signatures)
+    values = bands(signatures.of(positions))
     shared = [_Shared.of(kept, band, values[:, band]) for band in range(BANDS)]
     for part in _passes(np.cumsum(sum(each.sizes for each in shared)), PASS_PAIRS):
         pairs = _once(_concatenated([each.pairs(positions, part) for each in shared]))
-        own = signatures[np.searchsorted(positions, pairs.later)]
-        estimate = agreement(own, history.signatures(pairs.earlier))
+        estimate = agreement(signatures.of(pairs.later), signatures.of(pairs.earlier))
         yield _likeliest(pairs, estimate, least=threshold - MARGIN)
+
+
+@dataclass(frozen=True)
+class _Signatures:
+    """Signatures by position: those of some records, ascending, at hand, the others where they lie."""
+
+    history: History
+    positions: Array
+    own: Array
+
+    def of(self, positions: Array) -> Array:
+        place = np.searchsorted(self.positions, positions)
+        place[place == len(self.positions)] = 0
+        at_hand = self.positions[place] == positions
+        found = self.own[place]
+        if not at_hand.all():
+            found[~at_hand] = self.history.signatures(positions[~at_hand])
+        return found
 
 
 @dataclass(frozen=True)
@@ -163,9 +188,10 @@ def _concatenated(several: Sequence[Pairs]) -> Pairs:
 
 def _once(pairs: Pairs) -> Pairs:
     """Each pair once, by its later record, then by its earlier one."""
-    order = np.lexsort((pairs.earlier, pairs.later))
-    pairs = pairs.where(order)
-    return pairs.where(begins(pairs.later) | begins(pairs.earlier))
+    both = (pairs.later.astype(np.uint64) << PLACE_BITS) | pairs.earlier.astype(np.uint64)
+    both.sort(kind="stable")  # runs, one a band, which this only merges
+    both = both[begins(both)]
+    return Pairs((both >> PLACE_BITS).astype(np.int64), (both & PLACE).astype(np.int64))
 
 
 def _likeliest(pairs: Pairs, estimate: Array, *, least: float) -> Pairs:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from medallion_assets.text.alphabet import Array
 from medallion_assets.text.words import ranges
 
 MAPPED_FILES = 256
+MOST_RECORDS = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class History:
     def __init__(self, deposits: Sequence[Deposit]) -> None:
         self.deposits = tuple(deposits)
         self.starts: Array = np.array([0, *accumulate(each.rows for each in deposits)])
+        if len(self) >= MOST_RECORDS:
+            raise OverflowError(f"{len(self)} records of one unit; positions have 32 bits")
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -120,8 +124,14 @@ class History:
 @lru_cache(maxsize=MAPPED_FILES)
 def mapped(path: Path) -> tuple[pa.RecordBatch, ...]:
     """The file's batches, in place. A file is named after its content, so it never changes."""
-    with pa.ipc.open_file(pa.memory_map(str(path))) as file:
-        return tuple(file.get_batch(number) for number in range(file.num_record_batches))
+    with pa.ipc.open_file(pa.py_buffer(in_place(path))) as batches:
+        return tuple(batches.get_batch(number) for number in range(batches.num_record_batches))
+
+
+def in_place(path: Path) -> mmap:
+    """Not by pa.memory_map, which has the system fetch all of a file for the few rows that are looked at."""
+    with path.open("rb") as file:
+        return mmap(file.fileno(), 0, access=ACCESS_READ)
 
 
 def fixed_width(batch: pa.RecordBatch, column: str, width: int) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from medallion_assets.curate import removals
@@ -61,11 +62,11 @@ class UnitStage:
     def table(self) -> Table:
         return Table(*self.asset_path, UNIT_SCHEMAS[self.unit])
 
-    @property
+    @cached_property
     def code_version(self) -> str:
         return code_digest(CODE, ("duckdb", "pyarrow"))
 
-    @property
+    @cached_property
     def config_version(self) -> str:
         sources = [source for source, _ in self.conformed]
         return digest_of([sources, self.max_policy_lag, self.near_threshold])[:16]

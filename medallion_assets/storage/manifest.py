@@ -93,16 +93,19 @@ class Manifest(msgspec.Struct, frozen=True):
     def read(path: Path) -> Manifest:
         """Raises FileNotFoundError where there is none, DamagedManifest where it can't be read."""
         status = path.stat()
-        return _decoded(path, status.st_ino, status.st_mtime_ns)
+        return _decoded(str(path), status.st_ino, status.st_mtime_ns)
+
+
+DECODER = msgspec.json.Decoder(Manifest)
 
 
 @lru_cache(maxsize=100_000)
-def _decoded(path: Path, _inode: int, _mtime_ns: int) -> Manifest:
+def _decoded(path: str, _inode: int, _mtime_ns: int) -> Manifest:
     """Decoded once: a replaced manifest is another inode."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        return DECODER.decode(Path(path).read_bytes())
     except msgspec.DecodeError as error:
-        raise DamagedManifest(path, str(error)) from error
+        raise DamagedManifest(Path(path), str(error)) from error
 
 
 def content_hash(*files: tuple[Part, ...]) -> str:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +176,7 @@ class PartitionStore:
         self.root = root
 
     def table_folder(self, table: Table) -> Path:
-        folder = self.root / _safe(table.layer) / _safe(table.name)
-        return folder / f"v={_safe(table.version)}" if table.version else folder
+        return _table_folder(self.root, table.layer, table.name, table.version)
 
     def folder(self, table: Table, key: str) -> Path:
         return self.table_folder(table) / f"dt={_safe(key)}"
@@ -354,6 +354,13 @@ class PartitionStore:
         with files.exclusive_lock(self.root / ".locks" / f"{name}.lock"):
             files.make_folder(self.folder(table, key))
             yield
+
+
+@lru_cache(maxsize=1_000)
+def _table_folder(root: Path, layer: str, name: str, version: str | None) -> Path:
+    """Asked for each of a table's days, several times a run."""
+    folder = root / _safe(layer) / _safe(name)
+    return folder / f"v={_safe(version)}" if version else folder
 
 
 def _safe(name: str) -> str:

@@ -50,7 +50,17 @@ def test_letters_digits_and_marks_are_in_words_and_nothing_else_is(character: st
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("A", "a"), ("ａ", "a"), ("Ａ", "a"), ("７", "7"), ("ｶ", "カ"), ("＋", "+"), ("Ω", "ω"), ("ſ", "s"), ("Ⓐ", "a")],
+    [
+        ("A", "a"),
+        ("ａ", "a"),
+        ("Ａ", "a"),
+        ("７", "7"),
+        ("ｶ", "カ"),
+        ("＋", "+"),
+        ("Ω", "ω"),
+        ("ſ", "s"),
+        ("Ⓐ", "a"),
+    ],
 )
 def test_case_and_width_are_no_difference(one: str, other: str) -> None:
     assert FULL.classify(one) == FULL.classify(other)
@@ -61,12 +71,16 @@ def test_other_characters_stay_others(one: str, other: str) -> None:
     assert FULL.classify(one) != FULL.classify(other)
 
 
-@pytest.mark.parametrize("text", ["你好々〇", "ひらがなカタカナｱﾞ", "ภาษาไทย่", "ພາສາລາວ", "ភាសាខ្មែរ", "မြန်မာ", "ㄅㄆ", "𠀋"])
+@pytest.mark.parametrize(
+    "text", ["你好々〇", "ひらがなカタカナｱﾞ", "ภาษาไทย่", "ພາສາລາວ", "ភាសាខ្មែរ", "မြန်မာ", "ㄅㄆ", "𠀋"]
+)
 def test_signs_of_unspaced_scripts_are_words_of_their_own(text: str) -> None:
     assert classes(text, symbols=False) == {ALONE}
 
 
-@pytest.mark.parametrize("text", ["abc", "Ünïcödé", "e\u0301", "한국어", "हिन्दी", "עִבְרִית", "العربية", "٣", "x²", "𝒳"])
+@pytest.mark.parametrize(
+    "text", ["abc", "Ünïcödé", "e\u0301", "한국어", "हिन्दी", "עִבְרִית", "العربية", "٣", "x²", "𝒳"]
+)
 def test_other_letters_digits_and_marks_join(text: str) -> None:
     assert classes(text, symbols=False) == {JOINED}
 

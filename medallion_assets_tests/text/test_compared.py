@@ -95,7 +95,9 @@ def spoken(rows: Sequence[Row], unit: str, parts: Sequence[str]) -> list[list[st
 
 
 @given(rows_and_parts())
-def test_the_parts_asked_for_are_said_in_their_order(given_: tuple[TableSchema, list[Row], list[str]]) -> None:
+def test_the_parts_asked_for_are_said_in_their_order(
+    given_: tuple[TableSchema, list[Row], list[str]],
+) -> None:
     schema, rows, parts = given_
     assert lines(text_of(table(schema, rows), schema.name, parts)) == spoken(rows, schema.name, parts)
 
@@ -114,7 +116,9 @@ def test_neither_slices_nor_chunks_matter(
 
 
 def leaves(tools: str) -> list[str]:
-    [text] = text_of(table(RL_PROMPTS, [{"prompt": [], "tools": tools}]), RL_PROMPTS.name, ["tools"]).to_pylist()
+    [text] = text_of(
+        table(RL_PROMPTS, [{"prompt": [], "tools": tools}]), RL_PROMPTS.name, ["tools"]
+    ).to_pylist()
     return str(text).split("\n")
 
 

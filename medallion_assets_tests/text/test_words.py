@@ -17,7 +17,10 @@ from medallion_assets.text.words import Words, begins, ranges, runs_of, words_of
 
 FULL = alphabet(symbols=True)
 # Words, signs that are words, marks, separators and characters beyond the basic plane, close together.
-MIXED = st.text(st.sampled_from("aB1ｚ ,.+-_\n\0\u200b你ไท่éｶe\u0301한𝒳𠀋😀\U0001f3fdß") | st.characters(exclude_categories=["Cs"]))
+MIXED = st.text(
+    st.sampled_from("aB1ｚ ,.+-_\n\0\u200b你ไท่éｶe\u0301한𝒳𠀋😀\U0001f3fdß")
+    | st.characters(exclude_categories=["Cs"])
+)
 ASCII = st.text(st.characters(max_codepoint=127), max_size=40)
 TEXTS = st.lists(MIXED | st.none(), max_size=8)
 Span = tuple[int, int]
@@ -90,7 +93,9 @@ def test_a_word_has_the_hash_that_it_has_by_itself(texts: list[str | None]) -> N
 
 
 @given(TEXTS, st.data())
-def test_neither_neighbours_nor_batches_nor_slices_matter(texts: list[str | None], data: st.DataObject) -> None:
+def test_neither_neighbours_nor_batches_nor_slices_matter(
+    texts: list[str | None], data: st.DataObject
+) -> None:
     whole = of_each(words_of(array(texts), FULL))
     first, last = sorted(data.draw(st.tuples(*[st.integers(0, len(texts))] * 2)))
     sliced = array(["before", None, *texts, "after"]).slice(2 + first, last - first)
@@ -114,7 +119,11 @@ def test_the_size_of_a_pass_matters_only_to_longer_texts(texts: list[str | None]
 def in_cuts(text: str, size: int) -> list[tuple[int, int, int]]:
     cuts = range(0, len(text), size)
     found = of_each(words_of(array([text[cut : cut + size] for cut in cuts]), FULL))
-    return [(value, cut + start, cut + end) for cut, each in zip(cuts, found, strict=True) for value, start, end in each]
+    return [
+        (value, cut + start, cut + end)
+        for cut, each in zip(cuts, found, strict=True)
+        for value, start, end in each
+    ]
 
 
 def test_a_text_longer_than_a_pass_has_its_words_at_their_places() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -61,11 +61,11 @@ class EvalIndexStage:
     def inputs(self) -> tuple[Table, ...]:
         return tuple(table for _, table, _ in self.sets)
 
-    @property
+    @cached_property
     def code_version(self) -> str:
         return code_digest(CODE, LIBRARIES)
 
-    @property
+    @cached_property
     def config_version(self) -> str:
         shape = [self.rules.length, self.rules.boilerplate_items]
         return digest_of([[[name, fields[0]] for name, _, fields in self.sets], shape])[:16]
@@ -126,11 +126,11 @@ class ContaminationStage:
     def inputs(self) -> tuple[Table, ...]:
         return (*(table for _, table in self.conformed), self.index)
 
-    @property
+    @cached_property
     def code_version(self) -> str:
         return code_digest(CODE, LIBRARIES)
 
-    @property
+    @cached_property
     def config_version(self) -> str:
         return digest_of([[source for source, _ in self.conformed], asdict(self.rules)])[:16]
 

@@ -1,0 +1,125 @@
+"""Laws of the history: fingerprints by their place in the order, as they stand in the files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medallion_assets.curate.history import History, deposits, mapped
+from medallion_assets.schemas import FINGERPRINTS
+from medallion_assets.storage import store as store_module
+from medallion_assets.storage.manifest import Digests
+from medallion_assets.storage.store import Build, MissingFingerprints, PartitionStore
+from medallion_assets_tests.curate.fingerprinted import Row, filed, put, said, table_of
+
+DAYS = ("2024-09-01", "2024-09-02", "2024-09-03")
+SOURCES = tuple((name, table_of(name)) for name in ("zeta", "alpha"))
+# By day and source, how many rows there are; a file holds three in a batch.
+ROWS = {
+    (DAYS[0], "zeta"): 7,
+    (DAYS[0], "alpha"): 1,
+    (DAYS[1], "alpha"): 3,
+    (DAYS[2], "zeta"): 0,
+    (DAYS[2], "alpha"): 10,
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PartitionStore]:
+    store = PartitionStore(tmp_path_factory.mktemp("history"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store_module, "FINGERPRINTS", replace(FINGERPRINTS, row_group_rows=3))
+        for (day, source), count in ROWS.items():
+            # Texts of no words, of one run and of several, so that sets have all sizes.
+            rows = [said(f"{day} {source} " * (number % 5), number, day=day) for number in range(count)]
+            put(store, table_of(source), day, rows)
+    yield store
+
+
+@pytest.fixture(scope="module")
+def history(store: PartitionStore) -> History:
+    return History(deposits(store, SOURCES, upto=DAYS[-1]))
+
+
+@pytest.fixture(scope="module")
+def plain(store: PartitionStore) -> list[Row]:
+    """All rows of all files, in the order of records."""
+    order = [(DAYS[0], "zeta"), (DAYS[0], "alpha"), (DAYS[1], "alpha"), (DAYS[2], "alpha")]
+    return [row for day, source in order for row in filed(store.fingerprints(table_of(source), day)[0])]
+
+
+def test_deposits_come_by_day_then_by_the_rank_of_their_source(store: PartitionStore) -> None:
+    found = [(each.day, each.source, each.rows) for each in deposits(store, SOURCES, upto=DAYS[-1])]
+    assert found == [
+        (DAYS[0], "zeta", 7),
+        (DAYS[0], "alpha", 1),
+        (DAYS[1], "alpha", 3),
+        (DAYS[2], "alpha", 10),
+    ]
+    assert len(deposits(store, SOURCES, upto=DAYS[1])) == 3
+    assert [each.source for each in deposits(store, SOURCES[::-1], upto=DAYS[0])] == ["alpha", "zeta"]
+    assert deposits(store, SOURCES, upto="2024-08-31") == ()
+
+
+def test_files_have_several_batches(history: History) -> None:
+    assert [len(mapped(each.path)) for each in history.deposits] == [3, 1, 1, 4]
+
+
+@given(st.data())
+def test_positions_find_what_the_files_hold(history: History, plain: list[Row], data: st.DataObject) -> None:
+    """In any order, and some of them twice."""
+    chosen = data.draw(st.lists(st.integers(0, len(plain) - 1)))
+    positions = np.array(chosen, np.int64)
+    expected = [plain[position] for position in chosen]
+    shingles, first = history.shingles(positions)
+    assert [row.tobytes() for row in history.keys(positions)] == [row["dedup_key"] for row in expected]
+    assert [row.tobytes() for row in history.signatures(positions)] == [row["minhash"] for row in expected]
+    assert history.sizes(positions).tolist() == [len(row["shingles"]) for row in expected]
+    assert [shingles[a:b].tolist() for a, b in zip(first, first[1:], strict=False)] == [
+        row["shingles"] for row in expected
+    ]
+
+
+def test_every_position_has_its_deposit_and_row(history: History) -> None:
+    found = [(each.day, each.source, row) for each, row in history.places(np.arange(len(history)))]
+    expected = [(day, source, row) for (day, source), count in ROWS.items() for row in range(count)]
+    assert found == expected
+
+
+def test_a_history_of_nothing_is_empty() -> None:
+    none, empty = np.zeros(0, np.int64), History(())
+    assert len(empty) == 0
+    assert empty.keys(none).shape == (0, 16)
+    assert empty.shingles(none)[1].tolist() == [0]
+
+
+def test_a_file_that_is_swept_can_still_be_read_by_who_has_it(tmp_path: Path) -> None:
+    store, table = PartitionStore(tmp_path), table_of("feed")
+    put(store, table, DAYS[0], [said("old words")])
+    old = History(deposits(store, [("feed", table)], upto=DAYS[0]))
+    before = old.keys(np.array([0])).tobytes()
+    put(store, table, DAYS[0], [said("new words")])
+    store.sweep(table, grace_seconds=-1)
+    new = History(deposits(store, [("feed", table)], upto=DAYS[0]))
+    assert not old.deposits[0].path.exists()
+    assert old.keys(np.array([0])).tobytes() == before
+    assert new.keys(np.array([0])).tobytes() != before
+
+
+def test_a_partition_of_an_older_version_says_how_to_rebuild_it(tmp_path: Path) -> None:
+    store, table = PartitionStore(tmp_path), replace(table_of("feed"), fingerprinted=False)
+    rows = table.schema.table([said("words")])
+    store.overwrite(table, DAYS[0], Build(lambda: Digests("", "", ""), lambda writer: writer.rows(rows)))
+    with pytest.raises(MissingFingerprints) as raised:
+        deposits(store, [("feed", table_of("feed"))], upto=DAYS[0])
+    assert str(raised.value) == (
+        "silver/feed_conformed 2024-09-01 has no fingerprints, which an older version did not write; "
+        "rebuild it: dagster asset materialize --select silver/feed_conformed --partition 2024-09-01, "
+        "or all days at once with --partition-range FIRST...LAST"
+    )
