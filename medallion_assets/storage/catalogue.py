@@ -44,7 +44,7 @@ def refresh(data: Path, warehouse: Path) -> None:
 
 
 def is_behind(warehouse: Path, partitions: Iterable[Path]) -> bool:
-    """Whether the file is not there, or older than one of these partitions, be it by a run that was killed."""
+    """Whether the file is not there, or older than one of these partitions, as a killed run leaves it."""
     if not warehouse.exists():
         return True
     made = warehouse.stat().st_mtime_ns

@@ -16,6 +16,10 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 
 SEPARATOR, JOINED, ALONE = 0, 1, 2
+OTHER, LETTER, SIGN, SYMBOL = range(4)
+# The class of each kind of character, without symbols and with them.
+WORD_CLASSES = np.array([SEPARATOR, JOINED, ALONE, SEPARATOR], np.uint8)
+ALL_CLASSES = np.array([SEPARATOR, JOINED, ALONE, ALONE], np.uint8)
 BASIC_PLANE = 1 << 16
 # Han, kana, bopomofo, Thai, Lao, Khmer, Burmese: written without spaces, so each sign is a word.
 UNSPACED = (
@@ -31,6 +35,8 @@ UNSPACED = (
     (0xF900, 0xFAFF),
     (0x20000, 0x3FFFF),
 )
+# Ideographs, Hangul syllables, surrogates and private use: most of the plane, each its own lower case.
+UNFOLDED = ((0x3400, 0x9FFF), (0xAC00, 0xF8FF))
 # What sets sentences apart and may come and go; other signs (operators, brackets) carry meaning.
 PROSE_PUNCTUATION = frozenset(".,;:!?'\"`")
 
@@ -48,24 +54,33 @@ class Alphabet:
 
     def classify(self, character: str) -> tuple[int, int]:
         """Class and folded code point of any character."""
-        return _classify(character, symbols=self.symbols)
+        folded = _folded(character)
+        return int((ALL_CLASSES if self.symbols else WORD_CLASSES)[_kind(folded)]), ord(folded)
 
 
 @cache
 def alphabet(*, symbols: bool) -> Alphabet:
-    classes, folded = np.zeros(BASIC_PLANE, np.uint8), np.zeros(BASIC_PLANE, np.uint64)
+    kinds, folded = _basic_plane()
+    return Alphabet(symbols, (ALL_CLASSES if symbols else WORD_CLASSES)[kinds], mixed(folded))
+
+
+@cache
+def _basic_plane() -> tuple[Array, Array]:
+    """The kind of each character, and what it is folded to; some 20 ms, so made once for all alphabets."""
+    folded = np.arange(BASIC_PLANE, dtype=np.uint64)
     for code in range(BASIC_PLANE):
-        classes[code], folded[code] = _classify(chr(code), symbols=symbols)
-    return Alphabet(symbols, classes, mixed(folded))
+        if not any(first <= code <= last for first, last in UNFOLDED):
+            folded[code] = ord(_folded(chr(code)))
+    kinds = np.array([_kind(chr(code)) for code in folded.tolist()], np.uint8)
+    return kinds, folded
 
 
-def _classify(character: str, *, symbols: bool) -> tuple[int, int]:
-    folded = _folded(character)
-    code = ord(folded)
-    category = unicodedata.category(folded)
+def _kind(character: str) -> int:
+    category = unicodedata.category(character)
     if category[0] in "LNM":
-        return (ALONE if any(first <= code <= last for first, last in UNSPACED) else JOINED), code
-    return (ALONE if symbols and _is_symbol(folded, category) else SEPARATOR), code
+        code = ord(character)
+        return SIGN if any(first <= code <= last for first, last in UNSPACED) else LETTER
+    return SYMBOL if _is_symbol(character, category) else OTHER
 
 
 def _folded(character: str) -> str:

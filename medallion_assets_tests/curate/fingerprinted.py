@@ -32,7 +32,7 @@ def put(store: PartitionStore, table: Table, day: str, rows: list[Row], *, batch
 
 
 def said(text: str, number: int = 1, *, day: str = "2024-09-01", source: str = "feed") -> Row:
-    """A conversation of one turn. Its number is part of its identity, so that equal texts can be two records."""
+    """A conversation of one turn. Its number is part of its identity: equal texts can be two records."""
     return {
         "record_id": content_id([text, number]),
         "source": source,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,7 @@ ROWS = {
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PartitionStore]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> PartitionStore:
     store = PartitionStore(tmp_path_factory.mktemp("history"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store_module, "FINGERPRINTS", replace(FINGERPRINTS, row_group_rows=3))
@@ -39,7 +39,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PartitionStore]:
             # Texts of no words, of one run and of several, so that sets have all sizes.
             rows = [said(f"{day} {source} " * (number % 5), number, day=day) for number in range(count)]
             put(store, table_of(source), day, rows)
-    yield store
+    return store
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +81,7 @@ def test_positions_find_what_the_files_hold(history: History, plain: list[Row], 
     assert [row.tobytes() for row in history.keys(positions)] == [row["dedup_key"] for row in expected]
     assert [row.tobytes() for row in history.signatures(positions)] == [row["minhash"] for row in expected]
     assert history.sizes(positions).tolist() == [len(row["shingles"]) for row in expected]
-    assert [shingles[a:b].tolist() for a, b in zip(first, first[1:], strict=False)] == [
-        row["shingles"] for row in expected
-    ]
+    assert [shingles[a:b].tolist() for a, b in pairwise(first)] == [row["shingles"] for row in expected]
 
 
 def test_every_position_has_its_deposit_and_row(history: History) -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 (other alphabets are what it is about)
 """Laws of the alphabet: forms of one character are one, signs of unspaced scripts are words of their own."""
 
 from __future__ import annotations

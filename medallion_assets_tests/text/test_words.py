@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 (other alphabets are what it is about)
 """Laws of words: those of the documented rule, whatever stands beside them and however they are batched."""
 
 from __future__ import annotations
