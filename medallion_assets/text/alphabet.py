@@ -23,6 +23,7 @@ ALL_CLASSES = np.array([SEPARATOR, JOINED, ALONE, ALONE], np.uint8)
 BASIC_PLANE = 1 << 16
 # Han, kana, bopomofo, Thai, Lao, Khmer, Burmese: written without spaces, so each sign is a word.
 UNSPACED = (
+    (0x3400, 0x9FFF),
     (0x0E00, 0x0EFF),
     (0x1000, 0x109F),
     (0x1780, 0x17FF),
@@ -31,7 +32,6 @@ UNSPACED = (
     (0x3040, 0x312F),
     (0x31A0, 0x31BF),
     (0x31F0, 0x31FF),
-    (0x3400, 0x9FFF),
     (0xF900, 0xFAFF),
     (0x20000, 0x3FFFF),
 )
