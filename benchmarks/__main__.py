@@ -1,7 +1,8 @@
 """`make bench`: prints each measurement with its bound and the ratio between them.
 
-usage: python -m benchmarks [path] [start] [memory]     (all three where none is named)
-Real data is looked for in MEDALLION_TEST_DATA, default ../shared/data.
+usage: python -m benchmarks [path] [start] [memory] [near_duplicates] [incremental]     (all if none is named)
+Real data is looked for in MEDALLION_TEST_DATA, default ../shared/data, and in MEDALLION_BENCH_ROWS, a folder
+with sft_52k.jsonl and sft_500k.jsonl; MEDALLION_BENCH_PEERS names a python with datatrove and datasketch.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import incremental, near_duplicates
 from benchmarks.measure import Cost, median_of, run
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.storage.manifest import Manifest
@@ -120,7 +122,13 @@ def show(name: str, ours: Cost, other_name: str, other: Cost, *, bound: str = ""
 
 
 if __name__ == "__main__":
-    benchmarks = {"path": path, "start": start, "memory": memory}
+    benchmarks = {
+        "path": path,
+        "start": start,
+        "memory": memory,
+        "near_duplicates": near_duplicates.main,
+        "incremental": incremental.main,
+    }
     for chosen in sys.argv[1:] or benchmarks:
         with tempfile.TemporaryDirectory() as folder:
             benchmarks[chosen](Path(folder))

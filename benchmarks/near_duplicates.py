@@ -73,6 +73,8 @@ class Truth:
 
 @dataclass(frozen=True)
 class Score:
+    """Shares; of nothing, all."""
+
     recall: float
     precision: float
 
@@ -80,10 +82,14 @@ class Score:
         return f"{self.recall:7.4f} {self.precision:7.4f}"
 
 
+def share(found: int, of: int) -> float:
+    return found / of if of else 1.0
+
+
 def by_survivors(truth: Truth, dropped: Collection[int]) -> Score:
     """A row is to go if an earlier one is similar to it."""
     right = truth.repeats().intersection(dropped)
-    return Score(len(right) / max(len(truth.repeats()), 1), len(right) / max(len(dropped), 1))
+    return Score(share(len(right), len(truth.repeats())), share(len(right), len(dropped)))
 
 
 def by_clusters(truth: Truth, dropped: Collection[int]) -> Score:
@@ -91,7 +97,7 @@ def by_clusters(truth: Truth, dropped: Collection[int]) -> Score:
     sizes = [(len(cluster) - 1, len(cluster.intersection(dropped))) for cluster in truth.clusters()]
     found = sum(min(excess, gone) for excess, gone in sizes)
     right = truth.paired().intersection(dropped)
-    return Score(found / max(sum(excess for excess, _ in sizes), 1), len(right) / max(len(dropped), 1))
+    return Score(share(found, sum(excess for excess, _ in sizes)), share(len(right), len(dropped)))
 
 
 def truths_of(texts: Sequence[str]) -> dict[str, Truth]:
@@ -116,9 +122,8 @@ def quality(scratch: Path) -> None:
         real_texts.write_texts(chosen, given)
         truths = truths_of(chosen)
         ours = truths["our words"]
-        print(
-            f"{name}: {len(chosen)} texts, {len(ours.pairs)} similar pairs, {len(ours.repeats())} repeat an earlier one"
-        )
+        found = f"{len(ours.pairs)} similar pairs, {len(ours.repeats())} repeat an earlier one"
+        print(f"{name}: {len(chosen)} texts, {found}")
         for contender, command in contenders().items():
             _, kept = removed(command, given, scratch / "work", runs=1)
             dropped = set(range(len(chosen))) - kept

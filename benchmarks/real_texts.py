@@ -104,6 +104,6 @@ def write_texts(texts: Iterable[str], path: Path) -> int:
     """As JSONL rows {"id", "text"}; the id is the place. Returns how many."""
     rows = 0
     with path.open("w", encoding="utf-8") as file:
-        for rows, text in enumerate(texts, 1):  # noqa: B007
+        for rows, text in enumerate(texts, 1):
             file.write(json.dumps({"id": str(rows - 1), "text": text}, ensure_ascii=False) + "\n")
     return rows

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Protocol
 
+from medallion_assets.storage.still import StillStore
 from medallion_assets.storage.store import Append, Build, PartitionStore, Table
 
 
@@ -56,7 +57,8 @@ def partitions_to_settle(stage: Stage, store: PartitionStore, asked: list[str]) 
     A silver day depends on every day before it, so a run for an early day settles the later ones that are
     there already. Days built by other rules stay as they are until someone backfills them.
     """
-    return [key for key in stage.reach(store, asked) if is_outdated(stage, store, key, same_rules=True)]
+    still = StillStore(store)
+    return [key for key in stage.reach(still, asked) if is_outdated(stage, still, key, same_rules=True)]
 
 
 def later_partitions(stage: Stage, store: PartitionStore, asked: list[str]) -> list[str]:

@@ -27,6 +27,7 @@ from medallion_assets.text.alphabet import Array
 from medallion_assets.text.words import ranges
 
 PLACE_BITS, PLACE = np.uint64(32), np.uint64(0xFFFFFFFF)
+BYTES_PER_PLACE = 8
 # A record's key is a band of its own, the last.
 KEY_BAND = BANDS
 FOLDER_NAME = ".buckets"
@@ -58,9 +59,7 @@ def buckets_of(stretch: tuple[Deposit, ...], folder: Path) -> Array:
     """uint64 (BANDS + 1, records): by band, value << 32 | place in the stretch, ascending."""
     name = digest_of([FORMAT, [each.sha256 for each in stretch]])[:32]
     path = folder / f"{name}.buckets"
-    try:
-        os.utime(path)
-    except FileNotFoundError:
+    if not _is_whole(path, sum(each.rows for each in stretch)):
         files.make_folder(folder)
         temporary = files.temporary_beside(path)
         try:
@@ -68,11 +67,20 @@ def buckets_of(stretch: tuple[Deposit, ...], folder: Path) -> Array:
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
-    return _mapped(path)
+    os.utime(path)  # sweep() leaves what is asked for
+    return _mapped(path, path.stat().st_ino)
+
+
+def _is_whole(path: Path, rows: int) -> bool:
+    """Whether the file is there, and as long as it was made: a copy of the store may have cut it short."""
+    try:
+        return path.stat().st_size == rows * (BANDS + 1) * BYTES_PER_PLACE
+    except FileNotFoundError:
+        return False
 
 
 @lru_cache(maxsize=MAPPED_FILES)
-def _mapped(path: Path) -> Array:
+def _mapped(path: Path, _inode: int) -> Array:
     return np.frombuffer(in_place(path), "<u8").reshape(BANDS + 1, -1)
 
 

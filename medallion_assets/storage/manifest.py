@@ -7,6 +7,7 @@ Nothing in it depends on the clock, the host or the run, so equal content means 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -90,9 +91,9 @@ class Manifest(msgspec.Struct, frozen=True):
         return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
 
     @staticmethod
-    def read(path: Path) -> Manifest:
+    def read(path: Path | str) -> Manifest:
         """Raises FileNotFoundError where there is none, DamagedManifest where it can't be read."""
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116  # a long history has thousands of them
         return _decoded(str(path), status.st_ino, status.st_mtime_ns)
 
 

@@ -84,6 +84,7 @@ def test_a_delivery_of_an_evaluation_set_is_taken_to_all_that_it_may_change(
         "silver/rollout_sft_conformed",
         "silver/sft_pairs_contamination",
         "silver/sft_pairs",
+        "silver/profile",
     ]
     assert not tick(site, "eval_quiz", instance).run_requests
 
@@ -133,6 +134,7 @@ def test_the_job_of_a_feed_runs_the_checks_of_what_it_makes(site: Site, instance
         "silver/tokens_conformed",
         "silver/rl_rollouts_contamination",
         "silver/rl_rollouts",
+        "silver/profile",
     ]
     found = [
         (each.asset_key.to_user_string(), each.check_name, each.passed)
