@@ -55,7 +55,10 @@ class Alphabet:
     def classify(self, character: str) -> tuple[int, int]:
         """Class and folded code point of any character."""
         folded = _folded(character)
-        return int((ALL_CLASSES if self.symbols else WORD_CLASSES)[_kind(folded)]), ord(folded)
+        kind = _kind(folded)
+        if kind == LETTER and any(first <= ord(folded) <= last for first, last in UNSPACED):
+            kind = SIGN
+        return int((ALL_CLASSES if self.symbols else WORD_CLASSES)[kind]), ord(folded)
 
 
 @cache
@@ -66,20 +69,27 @@ def alphabet(*, symbols: bool) -> Alphabet:
 
 @cache
 def _basic_plane() -> tuple[Array, Array]:
-    """The kind of each character, and what it is folded to; some 20 ms, so made once for all alphabets."""
+    """The kind of each character, and what it is folded to; some 50 ms, so made once for all alphabets."""
     folded = np.arange(BASIC_PLANE, dtype=np.uint64)
-    for code in range(BASIC_PLANE):
-        if not any(first <= code <= last for first, last in UNFOLDED):
-            folded[code] = ord(_folded(chr(code)))
+    for code in np.flatnonzero(~_within(folded, UNFOLDED)).tolist():
+        folded[code] = ord(_folded(chr(code)))
     kinds = np.array([_kind(chr(code)) for code in folded.tolist()], np.uint8)
+    kinds[(kinds == LETTER) & _within(folded, UNSPACED)] = SIGN
     return kinds, folded
 
 
+def _within(codes: Array, blocks: tuple[tuple[int, int], ...]) -> Array:
+    found = np.zeros(len(codes), bool)
+    for first, last in blocks:
+        found |= (codes >= first) & (codes <= last)
+    return found
+
+
 def _kind(character: str) -> int:
+    """LETTER, SYMBOL or OTHER: whether a letter is a sign, its block says."""
     category = unicodedata.category(character)
     if category[0] in "LNM":
-        code = ord(character)
-        return SIGN if any(first <= code <= last for first, last in UNSPACED) else LETTER
+        return LETTER
     return SYMBOL if _is_symbol(character, category) else OTHER
 
 
