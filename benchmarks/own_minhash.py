@@ -22,7 +22,7 @@ from medallion_assets.storage.parts import MappedPartWriter
 from medallion_assets.storage.store import Table
 
 DAY = "2024-09-01"
-READ_BYTES = 2 << 20
+READ_BYTES = 1 << 19
 GIVEN = pa.schema([("id", pa.string()), ("text", pa.string())])
 MESSAGES = SFT_PAIRS.arrow.field("messages").type
 

@@ -80,7 +80,7 @@ def test_a_sound_run_passes_every_check(site: Site, instance: dg.DagsterInstance
 
 @pytest.mark.parametrize(
     ("name", "reached"),
-    [("silver/alpaca_conformed", 2), ("silver/sft_pairs", 3), ("gold/packed", 4)],
+    [("silver/alpaca_conformed", 2), ("silver/sft_pairs", 3), ("gold/packed", 5)],
 )
 def test_a_lost_row_stops_all_that_follows(
     name: str, reached: int, site: Site, instance: dg.DagsterInstance
@@ -89,7 +89,7 @@ def test_a_lost_row_stops_all_that_follows(
     tampered(stage_of(site, name), site.store, DAY, rows=lambda rows: rows[:-1])
     result = run(site, instance)
     assert not result.success
-    path = ["bronze/alpaca", "silver/alpaca_conformed", "silver/sft_pairs", "gold/packed"]
+    path = ["bronze/alpaca", "silver/alpaca_conformed", "silver/sft_pairs", "gold/packed", "silver/profile"]
     assert materialized(result) == path[:reached]
     passed, severity, metadata = checks(result)[f"{name}:conservation"]
     assert (passed, severity) == (False, dg.AssetCheckSeverity.ERROR)

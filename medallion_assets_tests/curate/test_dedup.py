@@ -254,24 +254,24 @@ def test_rollouts_are_known_by_run_step_and_sample_alone(store: PartitionStore) 
 
 
 def templated(count: int) -> list[Row]:
-    """All alike: one template with a few slots, now and then filled alike."""
+    """All alike: one template and its edits, each of which comes back after many others."""
     chance = random.Random(1)
-    edits = [chance.randrange(10, WORDS - 10) for _ in range(count)]
-    return [said(text(0, edit=edit if number % 3 else None), number) for number, edit in enumerate(edits)]
+    edits = [edit for edit in chance.sample(range(10, WORDS - 10), count // 2) for _ in range(2)]
+    chance.shuffle(edits)
+    return [said(text(0, edit=edit), number) for number, edit in enumerate(edits)]
 
 
-@pytest.fixture
-def small_caps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dedup_module, "MOST_OF_A_BUCKET", 7)
-    monkeypatch.setattr(dedup_module, "MOST_COMPARED", 2)
-
-
-@pytest.mark.usefixtures("small_caps")
-def test_beyond_the_caps_one_day_and_many_in_any_order_agree(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cap", [{"MOST_OF_A_BUCKET": 7}, {"MOST_COMPARED": 1}])
+def test_beyond_a_cap_one_day_and_many_in_any_order_agree(
+    cap: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, most in cap.items():
+        monkeypatch.setattr(dedup_module, name, most)
     rows = templated(60)
     whole = PartitionStore(tmp_path / "whole")
-    places = [(day_name(0), "zeta", number) for number in range(60)]
-    expected = positions_of(found(whole, land(whole, {(0, 0): rows})), places)
+    days = land(whole, {(0, 0): rows})
+    assert found(whole, days) != by_rule(whole)  # or the cap was not met
+    expected = positions_of(found(whole, days), [(day_name(0), "zeta", number) for number in range(60)])
     assert len(expected) == 59
     chance = random.Random(2)
     for sizes in ([1] * 60, [20, 1, 30, 9], [59, 1]):
@@ -285,6 +285,15 @@ def test_beyond_the_caps_one_day_and_many_in_any_order_agree(tmp_path: Path) -> 
         ]
         chance.shuffle(days)
         assert positions_of(found(store, days), places) == expected
+
+
+def test_beyond_the_cap_the_likeliest_are_compared(
+    store: PartitionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else the template has made before, a text that comes back meets itself."""
+    monkeypatch.setattr(dedup_module, "MOST_COMPARED", 1)
+    verdicts = found(store, land(store, {(0, 0): templated(60)}))
+    assert [verdict.similarity for verdict in verdicts.values()].count(1.0) == 30
 
 
 def positions_of(verdicts: Verdicts, places: list[tuple[str, str, int]]) -> dict[int, tuple[int, float]]:

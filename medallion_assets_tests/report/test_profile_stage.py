@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,10 @@ def test_a_landing_makes_the_profile_of_its_day_stale(tmp_path: Path) -> None:
         build_day(site, day)
         build(site, day)
     site.land(f"alpaca/{DAYS[0]}/late.jsonl", [alpaca("something new", "to tell")])
-    build_day(site, DAYS[0])
+    for stage in takewhile(lambda each: each != site.stages.profile, site.stages.all()):
+        made = stage.build(site.store, DAYS[0])
+        write = site.store.append if isinstance(made, Append) else site.store.overwrite
+        write(stage.table, DAYS[0], made)  # type: ignore[arg-type]
     assert partitions_to_settle(profile_of(site), site.store, [DAYS[2]]) == [DAYS[0]]
 
 

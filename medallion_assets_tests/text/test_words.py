@@ -139,6 +139,17 @@ def test_a_text_longer_than_a_pass_has_its_words_at_their_places() -> None:
     assert long[-1] == (5 * count - 5, 5 * count - 1)
 
 
+@pytest.mark.parametrize("missing", range(-1, 4))
+def test_texts_may_fill_a_pass_to_the_last_character(missing: int) -> None:
+    """And be one more or a few less: the words are those of the texts by themselves."""
+    size = words_module.PASS_CHARACTERS
+    texts = ["ab " * (size // 6), "c" * (size - 3 * (size // 6) - 2 - missing), "d e"]
+    expected = [words.hashes.tolist() for words in (words_of(array([text]), FULL) for text in texts)]
+    found = words_of(array(texts), FULL)
+    assert found.counts.tolist() == [len(each) for each in expected]
+    assert found.hashes.tolist() == [value for each in expected for value in each]
+
+
 @pytest.mark.parametrize("texts", [[], [None], [""], ["", None, " . "]])
 def test_without_words_there_is_nothing(texts: list[str | None]) -> None:
     words = words_of(array(texts), FULL)
