@@ -12,6 +12,7 @@ from medallion_assets.package.tokenizer import TokenizerSpec
 from medallion_assets.report.profile_stage import ProfileStage
 from medallion_assets.stage import partitions_to_settle
 from medallion_assets.storage.manifest import Manifest
+from medallion_assets.storage.store import Append
 from medallion_assets_tests.package.chat import CHATML
 from medallion_assets_tests.pipeline.sample import Site, alpaca
 from medallion_assets_tests.pipeline.units_sample import (
