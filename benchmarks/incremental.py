@@ -23,10 +23,11 @@ from benchmarks import real_texts
 from benchmarks.measure import run
 from medallion_assets.config import PipelineConfig
 from medallion_assets.curate.fingerprint import fingerprints_of
+from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.stage import Stage, partitions_to_settle
 from medallion_assets.stages import PipelineStages, stages_of
-from medallion_assets.storage.store import Append, Build, PartitionStore, PartitionWriter
+from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter
 from medallion_assets.units import Conversation, Message
 
 HISTORY_DAYS, HISTORY_ROWS, DAY_ROWS, MEASURED_DAYS = 365, 1_000_000, 1_000, 7
@@ -240,12 +241,12 @@ def build_all(stages: list[Stage], store: PartitionStore, keys: list[str]) -> di
 
 def build(stage: Stage, store: PartitionStore, keys: list[str]) -> None:
     """As an asset does, with the days that these make stale."""
+    if isinstance(stage, BronzeStage):
+        for key, new in stage.builds(store, keys, stage.inventory(store)).items():
+            store.append(stage.table, key, new)
+        return
     for key in [*keys, *partitions_to_settle(stage, store, keys)]:
-        work = stage.build(store, key)
-        if isinstance(work, Append):
-            store.append(stage.table, key, work)
-        else:
-            store.overwrite(stage.table, key, work)
+        store.overwrite(stage.table, key, stage.build(store, key))
 
 
 def cost_since(started: tuple[float, float]) -> Row:

@@ -59,13 +59,35 @@ def _shingles(rows: pa.Table, unit: str, parts: Sequence[str]) -> tuple[Array, A
     """Sorted sets of uint32, one after the other, and where each row's begins: int64 (rows + 1,)."""
     if not parts or not rows.num_rows:
         return np.zeros(0, np.uint32), np.zeros(rows.num_rows + 1, np.int64)
-    runs, first = runs_of(words_of(text_of(rows, unit, parts), alphabet(symbols=True)), SHINGLE_WORDS)
-    found = ((runs ^ _seed(unit, parts)) >> np.uint64(32)).astype(np.uint32)
+    seed = _seed(unit, parts)
+    found, first = _side_by_side(
+        [_runs(rows, unit, said, seed ^ _seed(unit, said)) for said in _texts(unit, parts)]
+    )
     for start, end in pairwise(first.tolist()):
         found[start:end].sort()  # small ones in the cache: a sort of all at once takes ten times as long
     new = begins(found)
     new[first[:-1][np.diff(first) > 0]] = True
     return found[new], np.concatenate([[0], np.cumsum(new)])[first]
+
+
+def _texts(unit: str, parts: Sequence[str]) -> list[tuple[str, ...]]:
+    """Which parts make a text: of a preference each by itself, or chosen and rejected could change places."""
+    return [(part,) for part in parts] if unit == PREFERENCE_UNIT else [tuple(parts)]
+
+
+def _runs(rows: pa.Table, unit: str, parts: Sequence[str], seed: np.uint64) -> tuple[Array, Array]:
+    runs, first = runs_of(words_of(text_of(rows, unit, parts), alphabet(symbols=True)), SHINGLE_WORDS)
+    return ((runs ^ seed) >> np.uint64(32)).astype(np.uint32), first
+
+
+def _side_by_side(several: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Of each row, what it has in all of them."""
+    if len(several) == 1:
+        return several[0]
+    rows = [np.repeat(np.arange(len(first) - 1), np.diff(first)) for _, first in several]
+    order = np.argsort(np.concatenate(rows), kind="stable")
+    together: Array = np.sum([first for _, first in several], axis=0)
+    return np.concatenate([found for found, _ in several])[order], together
 
 
 def _seed(unit: str, parts: Sequence[str]) -> np.uint64:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 
 from medallion_assets.curate.fingerprint import COMPARED, fingerprints_of
 from medallion_assets.curate.minhash import signatures
-from medallion_assets.schemas import FINGERPRINTS, RL_ROLLOUTS, SFT_PAIRS
+from medallion_assets.schemas import FINGERPRINTS, PREFERENCE_TRIPLES, RL_ROLLOUTS, SFT_PAIRS
 from medallion_assets.storage.store import PartitionStore, Table
+from medallion_assets.units import Message, Preference
 from medallion_assets_tests.curate.fingerprinted import Row, put, said
 from medallion_assets_tests.curate.rollouts import numbered, rollout
 
@@ -132,3 +134,32 @@ def test_the_file_of_a_partition_does_not_depend_on_batches(tmp_path: Path) -> N
         written.add((path.name, path.read_bytes()))
         assert part.rows == len(rows)
     assert len(written) == 1
+
+
+def judged(chosen: str | None, rejected: str | None) -> Row:
+    def sides(text: str | None) -> list[Message] | None:
+        return None if text is None else [Message("assistant", text)]
+
+    record = Preference([Message("user", "which one is it then")], sides(chosen), sides(rejected)).as_row()
+    place = {"export_sha256": "e" * 64, "record_number": 1, "line": 1}
+    return record | {"source": "feed", "landing_date": date(2024, 9, 1), **place}
+
+
+ONE, OTHER = (" ".join(f"{word}{number}" for number in range(60)) for word in ("yes", "no"))
+
+
+@pytest.mark.parametrize(
+    ("some", "others"),
+    [((ONE, OTHER), (OTHER, ONE)), ((ONE, None), (None, ONE))],
+    ids=["sides swapped", "liked and disliked"],
+)
+def test_judgements_to_the_contrary_have_only_the_prompt_in_common(
+    some: tuple[str | None, str | None], others: tuple[str | None, str | None]
+) -> None:
+    unit = PREFERENCE_TRIPLES.name
+    rows = PREFERENCE_TRIPLES.table([judged(*some), judged(*others)])
+    first, second = (
+        set(each) for each in fingerprints_of(rows, unit, COMPARED[unit])["shingles"].to_pylist()
+    )
+    assert len(first) == len(second) >= 57
+    assert len(first & second) == 1
