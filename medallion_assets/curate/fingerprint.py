@@ -59,10 +59,8 @@ def _shingles(rows: pa.Table, unit: str, parts: Sequence[str]) -> tuple[Array, A
     """Sorted sets of uint32, one after the other, and where each row's begins: int64 (rows + 1,)."""
     if not parts or not rows.num_rows:
         return np.zeros(0, np.uint32), np.zeros(rows.num_rows + 1, np.int64)
-    seed = _seed(unit, parts)
-    found, first = _side_by_side(
-        [_runs(rows, unit, said, seed ^ _seed(unit, said)) for said in _texts(unit, parts)]
-    )
+    texts = _texts(unit, parts)
+    found, first = _side_by_side([_runs(rows, unit, said, _seed(unit, parts, said)) for said in texts])
     for start, end in pairwise(first.tolist()):
         found[start:end].sort()  # small ones in the cache: a sort of all at once takes ten times as long
     new = begins(found)
@@ -90,9 +88,9 @@ def _side_by_side(several: list[tuple[Array, Array]]) -> tuple[Array, Array]:
     return np.concatenate([found for found, _ in several])[order], together
 
 
-def _seed(unit: str, parts: Sequence[str]) -> np.uint64:
-    """Records that are compared by different parts have nothing in common."""
-    digest = hashlib.sha256("\0".join((unit, *sorted(parts))).encode()).digest()
+def _seed(unit: str, parts: Sequence[str], said: Sequence[str]) -> np.uint64:
+    """Of some of the parts: records that are compared by different ones have nothing in common."""
+    digest = hashlib.sha256("\0".join((unit, *sorted(parts), "", *sorted(said))).encode()).digest()
     return np.uint64(int.from_bytes(digest[:8], "little"))
 
 
