@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from medallion_assets.curate.fingerprint import KEY_BYTES
-from medallion_assets.curate.history import MAPPED_FILES, Deposit, fixed_width, in_place, mapped
+from medallion_assets.curate.history import Deposit, fixed_width, in_place, mapped
 from medallion_assets.curate.minhash import BANDS, SLOTS, bands
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import digest_of
@@ -79,7 +79,7 @@ def _is_whole(path: Path, rows: int) -> bool:
         return False
 
 
-@lru_cache(maxsize=MAPPED_FILES)
+@lru_cache(maxsize=64)
 def _mapped(path: Path, _inode: int) -> Array:
     return np.frombuffer(in_place(path), "<u8").reshape(BANDS + 1, -1)
 

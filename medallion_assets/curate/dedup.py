@@ -218,9 +218,24 @@ def _alike(history: History, pairs: Pairs, threshold: float) -> tuple[Pairs, Arr
 def _similarities(history: History, pairs: Pairs) -> Array:
     """Jaccard similarity of the pairs' shingle sets."""
     found = np.zeros(len(pairs))
-    held = np.cumsum(history.sizes(pairs.later) + history.sizes(pairs.earlier))
-    for here in _passes(held, PASS_SHINGLES):
-        found[here] = _jaccard(history.shingles(pairs.later[here]), history.shingles(pairs.earlier[here]))
+    positions, which = np.unique(np.concatenate([pairs.later, pairs.earlier]), return_inverse=True)
+    later, earlier = which.reshape(2, -1)
+    sizes = history.sizes(positions)
+    for here in _passes(np.cumsum(sizes[later] + sizes[earlier]), PASS_SHINGLES):
+        found[here] = _jaccard(*_sets(history, positions, later[here], earlier[here]))
+    return found
+
+
+def _sets(history: History, positions: Array, *sides: Array) -> list[tuple[Array, Array]]:
+    """The shingles at these places of `positions`, by side; each record is looked up once."""
+    needed = np.unique(np.concatenate(sides))
+    shingles, first = history.shingles(positions[needed])
+    counts = np.diff(first)
+    found = []
+    for side in sides:
+        place = np.searchsorted(needed, side)
+        held = counts[place]
+        found.append((shingles[ranges(first[place], held)], np.concatenate([[0], np.cumsum(held)])))
     return found
 
 

@@ -22,7 +22,8 @@ from medallion_assets.storage.store import PartitionStore, Table
 from medallion_assets.text.alphabet import Array
 from medallion_assets.text.words import ranges
 
-MAPPED_FILES = 256
+# Each holds a file descriptor, of which a process has 1024.
+MAPPED_FILES = 512
 MOST_RECORDS = 1 << 32
 
 
@@ -80,7 +81,8 @@ class History:
         """int64 (positions,): how many shingles each has."""
         counts = np.zeros(len(positions), np.int64)
         for batch, rows, places in self._located(positions, np.argsort(positions, kind="stable")):
-            counts[places] = np.diff(_offsets(batch))[rows]
+            offsets = _offsets(batch)
+            counts[places] = offsets[rows + 1] - offsets[rows]
         return counts
 
     def shingles(self, positions: Array) -> tuple[Array, Array]:
@@ -115,10 +117,10 @@ class History:
         """Batch by batch, the rows asked for and their places in `positions`; `order` sorts those."""
         ascending = positions[order]
         bounds = np.searchsorted(ascending, self.starts)
-        for deposit, start, first, last in zip(self.deposits, self.starts, bounds, bounds[1:], strict=False):
-            if first < last:
-                rows, places = ascending[first:last] - start, order[first:last]
-                yield from _by_batch(mapped(deposit.path), rows, places)
+        for number in np.flatnonzero(np.diff(bounds)).tolist():
+            here = slice(bounds[number], bounds[number + 1])
+            rows, places = ascending[here] - self.starts[number], order[here]
+            yield from _by_batch(mapped(self.deposits[number].path), rows, places)
 
 
 @lru_cache(maxsize=MAPPED_FILES)
@@ -141,14 +143,17 @@ def fixed_width(batch: pa.RecordBatch, column: str, width: int) -> Array:
 
 
 def _offsets(batch: pa.RecordBatch) -> Array:
-    """int64 (rows + 1,): where each row's shingles begin."""
-    offsets: Array = np.frombuffer(batch.column("shingles").buffers()[1], np.int32).astype(np.int64)
+    """int32 (rows + 1,): where each row's shingles begin, without a copy."""
+    offsets: Array = np.frombuffer(batch.column("shingles").buffers()[1], np.int32)
     return offsets[: batch.num_rows + 1]
 
 
 def _by_batch(
     batches: Sequence[pa.RecordBatch], rows: Array, places: Array
 ) -> Iterator[tuple[pa.RecordBatch, Array, Array]]:
+    if len(batches) == 1:
+        yield batches[0], rows, places
+        return
     starts = [0, *accumulate(batch.num_rows for batch in batches)]
     bounds = np.searchsorted(rows, starts)
     for batch, start, first, last in zip(batches, starts, bounds, bounds[1:], strict=False):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,9 @@ def duplicates(
     """By source and place in its conformed partition."""
     names = _record_ids(store, unit, (twin for rows in twins.values() for twin in rows.values()))
     return {
-        source: {row: partial(_duplicate, twin, names[twin.deposit][twin.row]) for row, twin in rows.items()}
+        source: {
+            row: partial(_duplicate, twin, names[twin.deposit.path][twin.row]) for row, twin in rows.items()
+        }
         for source, rows in twins.items()
     }
 
@@ -93,19 +96,32 @@ def _contaminated(match: Row, provenance: Row) -> Row:
     }
 
 
-def _record_ids(store: PartitionStore, unit: str, twins: Iterable[Twin]) -> dict[Deposit, dict[int, str]]:
-    """The record ids of twins, by partition and place."""
-    places: dict[Deposit, set[int]] = {}
+def _record_ids(store: PartitionStore, unit: str, twins: Iterable[Twin]) -> dict[Path, dict[int, str]]:
+    """The record ids of twins, by the file of their fingerprints and place."""
+    deposits: dict[Path, Deposit] = {}
+    places: dict[Path, set[int]] = {}
     for twin in twins:
-        places.setdefault(twin.deposit, set()).add(twin.row)
-    return {deposit: _ids_of(store, unit, deposit, sorted(rows)) for deposit, rows in places.items()}
-
-
-def _ids_of(store: PartitionStore, unit: str, deposit: Deposit, rows: list[int]) -> dict[int, str]:
-    """From the fingerprints, whose key is the id; rollouts have a key of their own."""
+        deposits[twin.deposit.path] = twin.deposit
+        places.setdefault(twin.deposit.path, set()).add(twin.row)
     if key_column(unit) == "record_id":
-        keys = History([deposit]).keys(np.array(rows))
-        return {row: key.tobytes().hex() for row, key in zip(rows, keys, strict=True)}
+        return _keys(deposits, places)
+    return {path: _ids_of(store, deposits[path], rows) for path, rows in places.items()}
+
+
+def _keys(deposits: Mapping[Path, Deposit], places: Mapping[Path, set[int]]) -> dict[Path, dict[int, str]]:
+    """From the fingerprints, whose key is the id."""
+    history = History(tuple(deposits.values()))
+    starts = dict(zip(deposits, history.starts.tolist(), strict=False))
+    wanted = [(path, row) for path, rows in places.items() for row in rows]
+    keys = history.keys(np.array([starts[path] + row for path, row in wanted], np.int64))
+    found: dict[Path, dict[int, str]] = {}
+    for (path, row), key in zip(wanted, keys, strict=True):
+        found.setdefault(path, {})[row] = key.tobytes().hex()
+    return found
+
+
+def _ids_of(store: PartitionStore, deposit: Deposit, rows: Iterable[int]) -> dict[int, str]:
+    """Rollouts have a key of their own."""
     batches = store.batches(deposit.table, deposit.day, ["record_id"])
     ids = [record_id for batch in batches for record_id in batch.column("record_id").to_pylist()]
     return {row: ids[row] for row in rows}
