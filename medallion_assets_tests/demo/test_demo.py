@@ -35,7 +35,7 @@ FAULTS = {
     },
     "preference_triples": {
         *("cancelled", "disagreement", "exact_duplicate", "identical_answers", "tie", "too_few_answers"),
-        "unequal_lengths",
+        *("unequal_lengths", "near_duplicate"),
     },
     "rl_prompts": {"contaminated", "exact_duplicate", "missing_final_answer"},
     "rl_rollouts": {"exact_duplicate", "repeated_rollout", "stale_policy", "truncated_zstd"},

@@ -37,9 +37,8 @@ def test_single_days_in_any_order_give_the_bytes_of_one_range(
     land_three_days(site)
     with dg.DagsterInstance.ephemeral() as instance:
         assert all(site.run(day, instance=instance).success for day in order)
-        site.store.sweep(site.stages.units["sft_pairs"].table, grace_seconds=0)
-        for recipe in site.stages.recipes.values():
-            site.store.sweep(recipe.table, grace_seconds=0)
+        for stage in site.stages.all():
+            site.store.sweep(stage.table, grace_seconds=0)
     assert site.fingerprint() == reference.fingerprint()
 
 
@@ -71,7 +70,7 @@ def test_running_everything_again_changes_no_byte_and_builds_nothing(reference: 
         ]
     assert reference.fingerprint() == before
     assert set(changed) == {False}
-    assert len(changed) == len(DAYS) * 7  # bronze and conformed per source, the unit, two recipes
+    assert len(changed) == len(DAYS) * 8  # bronze and conformed per source, the unit, two recipes, the profile
 
 
 def test_every_bronze_record_is_in_silver_or_in_the_rejects_once(reference: Site) -> None:
