@@ -70,7 +70,7 @@ def test_running_everything_again_changes_no_byte_and_builds_nothing(reference: 
         ]
     assert reference.fingerprint() == before
     assert set(changed) == {False}
-    assert len(changed) == len(DAYS) * 8  # bronze and conformed per source, the unit, two recipes, the profile
+    assert len(changed) == len(DAYS) * 8  # by source bronze and conformed; unit, two recipes, profile
 
 
 def test_every_bronze_record_is_in_silver_or_in_the_rejects_once(reference: Site) -> None:
