@@ -23,7 +23,16 @@ MOST_OF_AN_OPENING = 12
 
 
 def rows_file(size: str) -> Path | None:
-    path = Path(ROWS) / f"sft_{size}.jsonl" if ROWS else None
+    return _given(f"sft_{size}.jsonl")
+
+
+def evals_file() -> Path | None:
+    """Lines {"text"}: the evaluation items that belong to the rows."""
+    return _given("evals.jsonl")
+
+
+def _given(name: str) -> Path | None:
+    path = Path(ROWS) / name if ROWS else None
     return path if path and path.is_file() else None
 
 

@@ -12,7 +12,7 @@ from medallion_assets.curate.fingerprint import CODE as FINGERPRINT_CODE
 from medallion_assets.curate.fingerprint import COMPARED, fingerprints_of
 from medallion_assets.curate.gates.quality.thresholds import DEFAULT_QUALITY, Quality
 from medallion_assets.schemas import ROLLOUT_UNIT, UNIT_SCHEMAS
-from medallion_assets.stage import code_digest, other_partitions
+from medallion_assets.stage import code_digest
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
@@ -86,7 +86,8 @@ class ConformStage:
         return set(store.keys(self.bronze))
 
     def reach(self, store: PartitionStore, asked: list[str]) -> list[str]:
-        return other_partitions(self, store, asked)
+        """None: a day is made of its own bronze alone."""
+        return []
 
     def build(self, store: PartitionStore, key: str) -> Build:
         def digests() -> Digests:
