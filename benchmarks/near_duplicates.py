@@ -193,7 +193,7 @@ def speed(scratch: Path) -> None:
 
 
 def decontamination(scratch: Path) -> None:
-    """13-grams, one of which is enough, against GSM8K test and HumanEval; datatrove with its cheapest words."""
+    """One 13-gram of GSM8K test or HumanEval is enough; datatrove with its cheapest words."""
     path, evals = real_texts.rows_file("52k"), real_texts.evals_file()
     if path is None or evals is None or PEERS is None:
         print(
