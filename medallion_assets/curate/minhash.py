@@ -13,7 +13,6 @@ from medallion_assets.text.alphabet import Array, mixed
 
 SLOTS = 64
 BANDS = 16
-SLOT_BITS = 8
 # Odd numbers, so that multiplying modulo 2^32 permutes the hashes.
 MULTIPLIERS = (mixed(np.arange(1, SLOTS + 1)) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
 # Times this, the highest byte of a number is the sum of its bytes.
