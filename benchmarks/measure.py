@@ -5,13 +5,19 @@ Belongs here: wall time, CPU time and peak memory of a whole process tree. Does 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import statistics
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from resource import struct_rusage
+
+# Linux's PR_SET_CHILD_SUBREAPER: processes whose parent has ended become ours.
+ADOPT_ORPHANS = 36
 
 
 @dataclass(frozen=True)
@@ -27,17 +33,28 @@ class Cost:
 
 
 def run(command: Sequence[str], *, environment: Mapping[str, str], folder: Path, log: Path) -> Cost:
-    """One run; raises if it fails, with the end of its log."""
+    """One run, with whatever it leaves running; raises if it fails, with the end of its log."""
+    ctypes.CDLL(None).prctl(ADOPT_ORPHANS, 1, 0, 0, 0)
     started = time.monotonic()
     with log.open("w") as output:
         process = subprocess.Popen(
             command, cwd=folder, env={**os.environ, **environment}, stdout=output, stderr=output
         )
         _, status, usage = os.wait4(process.pid, 0)
+    wall = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)
+    usages = [usage, *orphans()]
     if process.returncode:
         raise RuntimeError(f"{command} failed:\n{log.read_text()[-3000:]}")
-    return Cost(time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    cpu = sum(each.ru_utime + each.ru_stime for each in usages)
+    return Cost(wall, cpu, max(each.ru_maxrss for each in usages) / 1024)
+
+
+def orphans() -> Iterator[struct_rusage]:
+    """What the processes cost that outlived their parents, as a pool's workers do; waits for their end."""
+    with suppress(ChildProcessError):
+        while True:
+            yield os.wait4(-1, 0)[2]
 
 
 def median_of(costs: Sequence[Cost]) -> Cost:

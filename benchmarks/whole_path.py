@@ -47,9 +47,10 @@ defs = build_pipeline(Path(__file__).with_name("pipeline.yaml"))
 
 @dataclass(frozen=True)
 class Given:
-    """What all start from: conversations and evaluation items, as JSON lines."""
+    """What all start from: conversations, the same as plain texts, and evaluation items; JSON lines."""
 
     rows: Path
+    texts: Path
     evals: Path
 
 
@@ -82,7 +83,7 @@ def bare_kernels(given: Given, work: Path) -> Cost:
 def datatrove(given: Given, work: Path) -> Cost:
     """With words cut at spaces, its cheapest way; it renders, masks and packs nothing."""
     script = [str(DATATROVE), str(SCRIPTS / "g_datatrove.py"), "split"]
-    return cost_of([*script, str(given.rows), str(given.evals), str(TOKENIZER), str(work / "out")], work)
+    return cost_of([*script, str(given.texts), str(given.evals), str(TOKENIZER), str(work / "out")], work)
 
 
 def datasets_and_trl(given: Given, work: Path) -> Cost:
@@ -118,7 +119,9 @@ def main(scratch: Path) -> None:
                 f"{size}: skipped; set MEDALLION_BENCH_ROWS to a folder with sft_{size}.jsonl and evals.jsonl"
             )
             continue
-        side_by_side(scratch, Given(rows, evals), size)
+        texts = scratch / f"{size}.jsonl"
+        real_texts.write_texts(real_texts.texts_of_rows(rows), texts)
+        side_by_side(scratch, Given(rows, texts, evals), size)
 
 
 def side_by_side(scratch: Path, given: Given, size: str) -> None:
