@@ -19,10 +19,12 @@ from medallion_assets.curate.gates.quality import quality_gates
 from medallion_assets.curate.gates.quality.thresholds import DEFAULT_QUALITY, Quality
 from medallion_assets.curate.reward import verify_reward
 from medallion_assets.records import Rejected, strict_json
-from medallion_assets.schemas import REJECTS, UNIT_SCHEMAS
+from medallion_assets.schemas import REJECTS, UNIT_SCHEMAS, TableSchema
 from medallion_assets.units import Rollout
 
 PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line")
+# What a record is made of; its provenance passes by.
+READ = ("source", "file", "record_number", "raw", "raw_bytes", "defect")
 
 
 def conform_batches(
@@ -38,13 +40,30 @@ def conform_batches(
     for batch in batches:
         rows: list[dict[str, Any]] = []
         rejects: list[dict[str, Any]] = []
-        for bronze in batch.to_pylist():
-            provenance = {name: bronze[name] for name in PROVENANCE}
+        kept: list[int] = []
+        gone: list[int] = []
+        for place, bronze in enumerate(batch.select(READ).to_pylist()):
             try:
-                rows.append(_conformed(bronze, format_, options, gates) | provenance)
+                rows.append(_conformed(bronze, format_, options, gates))
+                kept.append(place)
             except Rejected as reject:
-                rejects.append(reject_row(bronze, reject) | provenance)
-        yield UNIT_SCHEMAS[unit].table(rows), REJECTS.table(rejects)
+                rejects.append(reject_row(bronze, reject))
+                gone.append(place)
+        yield _placed(rows, UNIT_SCHEMAS[unit], batch, kept), _placed(rejects, REJECTS, batch, gone)
+
+
+def _placed(
+    rows: list[dict[str, Any]], schema: TableSchema, batch: pa.RecordBatch, places: list[int]
+) -> pa.Table:
+    """The rows with the provenance of those in the batch that they were made of."""
+    landed = pa.Table.from_batches([batch]).select(PROVENANCE).take(pa.array(places, pa.int64()))
+    own = pa.schema([column for column in schema.arrow if column.name not in PROVENANCE])
+    made = pa.Table.from_pylist(rows, schema=own)
+    columns = {
+        **dict(zip(own.names, made.columns, strict=True)),
+        **dict(zip(PROVENANCE, landed.columns, strict=True)),
+    }
+    return pa.Table.from_arrays([columns[name] for name in schema.arrow.names], schema=schema.arrow)
 
 
 def _conformed(

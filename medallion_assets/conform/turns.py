@@ -16,10 +16,13 @@ from medallion_assets.units import Message
 PROMPT_KEYS = ("prompt", "instruction", "conversations", "messages")
 # A prompt ends with a turn that waits for the assistant.
 UNANSWERED = ("user", "tool")
+BARE = {"role", "content"}
 
 
 def openai(turn: dict[str, Any]) -> Message:
     """{"role", "content": text or text parts, "tool_calls"?, "weight" or "loss_weight"?, …}."""
+    if turn.keys() == BARE and isinstance(turn["content"], str):  # most turns, in a third of the time
+        return Message(fields.role(turn["role"]), turn["content"])
     return Message(
         role=fields.role(turn.get("role")),
         content=_content(turn),
