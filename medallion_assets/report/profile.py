@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from medallion_assets.schemas import PREFERENCE_UNIT, PROMPT_UNIT, ROLLOUT_UNIT, SFT_UNIT
 from medallion_assets.text.alphabet import Array, alphabet
 from medallion_assets.text.compared import CONVERSATION, text_of
-from medallion_assets.text.words import words_of
+from medallion_assets.text.words import word_counts
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
@@ -165,7 +165,7 @@ def _measured(rows: pa.Table, unit: str, read: Array, readers: Readers) -> pa.Ta
         {
             "source": rows.column("source"),
             "characters": pc.utf8_length(texts),
-            "words": words_of(texts, alphabet(symbols=False)).counts,
+            "words": word_counts(texts, alphabet(symbols=False)),
             "turns": pc.fill_null(pc.list_value_length(turns), 0),
             "is_read": pc.is_valid(places),
             "tokens": pa.array(tokens, pa.int64()).take(places),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,11 @@ class Alphabet:
     symbols: bool
     classes: Array
     values: Array
+
+    @cached_property
+    def ascii_classes(self) -> bytes:
+        """The classes as bytes.translate takes them, of ASCII only."""
+        return self.classes[:256].tobytes()
 
     def classify(self, character: str) -> tuple[int, int]:
         """Class and folded code point of any character."""

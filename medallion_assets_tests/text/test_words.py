@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from medallion_assets.text import words as words_module
 from medallion_assets.text.alphabet import ALONE, JOINED, alphabet
-from medallion_assets.text.words import Words, begins, ranges, runs_of, words_of
+from medallion_assets.text.words import Words, begins, ranges, runs_of, word_counts, words_of
 
 FULL = alphabet(symbols=True)
 # Words, signs that are words, marks, separators and characters beyond the basic plane, close together.
@@ -80,6 +80,12 @@ def test_hashes_are_equal_where_folded_words_are_and_nowhere_else(texts: list[st
         for value, start, end in each
     }
     assert len({word for word, _ in pairs}) == len({value for _, value in pairs}) == len(pairs)
+
+
+@given(TEXTS, st.booleans())
+def test_words_are_counted_as_they_are_found(texts: list[str | None], symbols: bool) -> None:
+    known = alphabet(symbols=symbols)
+    assert word_counts(array(texts), known).tolist() == words_of(array(texts), known).counts.tolist()
 
 
 @given(TEXTS)
