@@ -16,7 +16,8 @@ from medallion_assets.config_quality import QualityConfig, merged
 from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import Format, format_names, load_format
 from medallion_assets.curate.derived import NAMES
-from medallion_assets.schemas import DATA_UNITS, EVAL_PREFIX, GOLD_SCHEMAS, PROMPT_UNIT, ROLLOUT_UNIT
+from medallion_assets.schemas import DATA_UNITS, EVAL_PREFIX, PROMPT_UNIT, ROLLOUT_UNIT
+from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.text.compared import PARTS
 
 Place = tuple[str | int, ...]

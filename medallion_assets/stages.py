@@ -35,6 +35,7 @@ from medallion_assets.extract.inventory import LandingRules
 from medallion_assets.extract.limits import Limits
 from medallion_assets.extract.redact import Redaction
 from medallion_assets.extract.stage import BronzeStage
+from medallion_assets.package.recipe import Packaging, Selection
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.package.tokenizer import TokenizerSpec
 from medallion_assets.report.profile_stage import ProfileStage
@@ -275,8 +276,18 @@ def _gold_stage(config: RecipeConfig, unit: UnitStage, base: Path) -> GoldStage:
         recipe=config.name,
         silver=unit.table,
         tokenizer=_tokenizer(config.tokenizer, base),
-        max_length=config.max_length,
-        packing=config.packing,
+        packaging=Packaging(config.max_length, config.too_long, config.packing),
+        selection=_selection(config),
+    )
+
+
+def _selection(config: RecipeConfig) -> Selection:
+    return Selection(
+        mix=config.mix,
+        where=config.where,
+        first=config.landed.first,
+        last=config.landed.last,
+        held_out=config.holdout,
     )
 
 

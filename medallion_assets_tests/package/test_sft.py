@@ -16,11 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.package.encode import ids_and_labels
-from medallion_assets.package.sft import SftRules, write_bins
+from medallion_assets.package.recipe import Packaging, Workshop
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.package.tokenizer import TokenizerSpec
+from medallion_assets.package.units.sft_pairs import write
 from medallion_assets.records import Rejected, content_id
-from medallion_assets.schemas import GOLD_SFT, SFT_PAIRS
+from medallion_assets.schemas import SFT_PAIRS
+from medallion_assets.schemas_gold import GOLD_SFT
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 from medallion_assets_tests.conform.rows import conformed_file
@@ -38,7 +40,7 @@ from medallion_assets_tests.package.chat import (
 from medallion_assets_tests.real_data import real_data
 
 SILVER = Table("silver", "sft_pairs", SFT_PAIRS)
-STAGE = GoldStage("recipe", SILVER, TokenizerSpec(CHATML), max_length=64, packing="best_fit")
+STAGE = GoldStage("recipe", SILVER, TokenizerSpec(CHATML), Packaging(64))
 KEY = DAY.isoformat()
 
 
@@ -223,12 +225,11 @@ def test_building_again_is_skipped_until_silver_changes(store: PartitionStore) -
 def written(
     folder: Path, batches: list[pa.RecordBatch], row_group_rows: int = 1024
 ) -> tuple[Path, list[str]]:
-    """The bins' file and the SHA-256 of what write_bins writes."""
+    """The bins' file and the SHA-256 of what the unit writes."""
     folder.mkdir()
     schema = replace(GOLD_SFT, row_group_rows=row_group_rows)
     writer = PartitionWriter(folder, Table("gold", "recipe", schema))
-    rules = SftRules(64, "best_fit")
-    write_bins(batches, shipped(), rules, schema=schema, scratch=folder / "scratch", writer=writer)
+    write(batches, Workshop(shipped(), Packaging(64), schema, folder / "scratch", writer))
     *parts, _ = writer.finish()
     return folder / parts[0].name, [part.sha256 for part in parts]
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,42 +15,27 @@ import pyarrow as pa
 
 from medallion_assets.package.encode import Signed, encode_texts, ids_and_labels, label
 from medallion_assets.package.pack import PACKINGS
+from medallion_assets.package.recipe import Packaging, Workshop
 from medallion_assets.package.spill import TokenSpill
 from medallion_assets.package.template import ChatTemplate, Rendered
-from medallion_assets.package.tokenizer import LoadedTokenizer
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import REJECTS, TableSchema
-from medallion_assets.storage.store import PartitionWriter
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 Row = dict[str, Any]
 PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line", "record_id")
-SILVER_COLUMNS = (*PROVENANCE, "messages", "tools")
+COLUMNS = (*PROVENANCE, "messages", "tools")
 
 
-@dataclass(frozen=True)
-class SftRules:
-    """What a recipe asks of its bins: `max_length` in tokens, `packing` by name."""
-
-    max_length: int
-    packing: str
-
-
-def write_bins(
-    silver: Iterable[pa.RecordBatch],
-    tokenizer: LoadedTokenizer,
-    rules: SftRules,
-    *,
-    schema: TableSchema,
-    scratch: Path,
-    writer: PartitionWriter,
-) -> None:
+def write(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> None:
     """Packs a partition: every silver record ends in exactly one bin or in the rejects."""
+    tokenizer, rules = workshop.tokenizer, workshop.packaging
+    schema, writer = workshop.schema, workshop.writer
     template = ChatTemplate(tokenizer.chat_template, tokenizer.special_tokens, tokenizer.control_tokens)
     record_ids: list[str] = []
-    with TokenSpill(scratch) as spill:
+    with TokenSpill(workshop.scratch) as spill:
         for outcomes in _encoded(silver, tokenizer.core, template):
             rejects = []
             for row, outcome in outcomes:
@@ -105,7 +88,7 @@ def _fitting(signed: Signed, max_length: int) -> Signed | Rejected:
     return signed
 
 
-def _planned(lengths: Sequence[int], record_ids: Sequence[str], rules: SftRules) -> list[list[int]]:
+def _planned(lengths: Sequence[int], record_ids: Sequence[str], rules: Packaging) -> list[list[int]]:
     """The bins in training order. Record ids are hashes, so sorting by them shuffles, the same way each time:
     as packed, the first bins would hold the longest documents."""
     order = sorted(range(len(lengths)), key=lambda number: (-lengths[number], record_ids[number]))
@@ -141,7 +124,7 @@ def _lists(schema: TableSchema, column: str, borders: Any, values: Any) -> pa.Ar
     )
 
 
-def _summary(lengths: Sequence[int], bins: int, rules: SftRules) -> dict[str, Any]:
+def _summary(lengths: Sequence[int], bins: int, rules: Packaging) -> dict[str, Any]:
     tokens = sum(lengths)
     room = bins * rules.max_length
     return {
