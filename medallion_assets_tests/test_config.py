@@ -34,7 +34,7 @@ UNITS = "allowed: preference_triples, rl_prompts, rl_rollouts, sft_pairs"
 SLUG = "expected a slug: lower-case letters, digits and '_', beginning with a letter, at most 60"
 OWNER = "expected 'team:<name>' or an e-mail address"
 SOURCE_KEYS = f"allowed: {', '.join(sorted(SourceConfig.model_fields))}"
-RECIPE_KEYS = "allowed: max_length, name, packing, tokenizer, unit"
+RECIPE_KEYS = f"allowed: {', '.join(sorted(RecipeConfig.model_fields))}"
 TOP_KEYS = (
     "allowed: decontamination, eval_sets, near_duplicates, quality, recipes, rollouts, sources, start_date"
 )
