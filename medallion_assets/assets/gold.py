@@ -9,6 +9,8 @@ from medallion_assets.package.stage import GoldStage
 from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.storage.store import PartitionStore
 
+HELD_OUT = " These are the records that the recipe holds out."
+
 
 def gold_asset(
     recipe: GoldStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
@@ -20,7 +22,7 @@ def gold_asset(
         description=(
             f"{recipe.silver.name} tokenized with assistant-only labels and packed to "
             f"{recipe.packaging.max_length} tokens ({recipe.packaging.packing}), "
-            "as TRL's padding-free path reads it."
+            f"as TRL's padding-free path reads it.{HELD_OUT if recipe.selection.takes_held_out else ''}"
         ),
         kinds=frozenset({"gold", "huggingface", "parquet"}),
         deps=[dg.AssetDep(dg.AssetKey(["silver", recipe.silver.name]))],

@@ -152,6 +152,7 @@ def _judged(
     duck: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, rules: Sequence[_Rule], *, copies: str
 ) -> Verdicts:
     cases = " ".join(f"WHEN {rule.leaves_out} THEN {number}" for number, rule in enumerate(rules))
+    cases = cases or "WHEN false THEN 0"
     query = f"SELECT {copies} AS copies, CASE {cases} END::INTEGER AS rule FROM records"
     values = {name: value for rule in rules for name, value in rule.values.items()}
     found = _answers(duck, batch, query, values)
