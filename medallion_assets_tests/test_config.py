@@ -183,7 +183,8 @@ def test_both_halves_of_a_misspelled_required_key_are_told(file: Path) -> None:
         ("where: line", "where: it is of type BIGINT; a filter is BOOLEAN, as a comparison is"),
         (
             "where: random() < 0.1",
-            "where: column 1: random() may not be used, since what it gives is no function of the record alone",
+            "where: column 1: random() may not be used, "
+            "since what it gives is no function of the record alone",
         ),
         ("where: line > 1 AND", 'where: column 13: syntax error at or near ")"'),
         ("where: true; DROP TABLE records", 'where: column 5: syntax error at or near ";"'),
