@@ -13,12 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.checks.conservation import Balance, balance_of
+from medallion_assets.config_file import check
 from medallion_assets.package.recipe import Packaging, Selection
 from medallion_assets.package.stage import GoldStage
+from medallion_assets.roots import Roots
+from medallion_assets.stages import stages_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter
 from medallion_assets.trace.bins import spans_of
 from medallion_assets.trace.reader import open_store
-from medallion_assets_tests.package.chat import Row, conversations, turn
+from medallion_assets_tests.package.chat import CHATML, Row, conversations, turn
 from medallion_assets_tests.package.gold import KEY, STAGE, encoded, land, packaged, packed, silver_rows
 
 SOUND = Balance(0, 0, ())
@@ -119,6 +122,16 @@ def test_a_mix_repeats_documents_but_no_reject(too_long: str, tmp_path: Path) ->
     }
     assert len(rejects) == len(rows) - len(taken)
     assert summary["records"] == len(taken)
+
+
+def test_a_hold_out_is_a_second_table_of_the_same_rules(tmp_path: Path) -> None:
+    recipe = {"name": "r", "unit": "sft_pairs", "tokenizer": {"path": str(CHATML)}, "holdout": 0.1}
+    source = {"name": "a", "unit": "sft_pairs", "format": "messages"}
+    config = check({"start_date": "2024-09-01", "sources": [source], "recipes": [recipe]})
+    stages = stages_of(config, Roots(tmp_path, tmp_path / "landing"), base=tmp_path).recipes
+    assert [*stages] == ["r", "r_holdout"]
+    held_out = replace(stages["r"].selection, takes_held_out=True)
+    assert stages["r_holdout"] == replace(stages["r"], recipe="r_holdout", selection=held_out)
 
 
 def test_changed_rules_make_a_version_beside_the_old(tmp_path: Path) -> None:
