@@ -119,16 +119,43 @@ class TokenizerConfig(_Model):
     )
 
 
+class WindowConfig(_Model):
+    """Landing dates, both included; without one, there is no bound on that side."""
+
+    first: date | None = None
+    last: date | None = None
+
+
 class RecipeConfig(_Model):
     """What a gold table is made of."""
 
     name: Slug = Field(description="Slug; the asset is gold/<name>.")
     unit: str = Field(description="The data unit it packages.")
     tokenizer: TokenizerConfig
-    max_length: int = Field(
-        default=2048, ge=16, le=1 << 20, description="Tokens per bin; longer records are rejected."
+    max_length: int = Field(default=2048, ge=16, le=1 << 20, description="Tokens per bin or record.")
+    too_long: Literal["reject", "split", "truncate"] = Field(
+        default="reject", description="What becomes of longer records; split cuts at the borders of turns."
     )
     packing: Literal["best_fit", "none"] = "best_fit"
+    mix: dict[Slug, Annotated[float, Field(gt=0, le=100)]] | None = Field(
+        default=None,
+        min_length=1,
+        description="Weight by source: 0.5 takes half of its records, 2 takes each twice; others stay out.",
+    )
+    where: str | None = Field(
+        default=None, min_length=1, description="SQL expression on the unit's columns; others stay out."
+    )
+    landed: WindowConfig = WindowConfig()
+    holdout: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of the records, by their ids, that goes to gold/<name>_holdout instead.",
+    )
+
+    @property
+    def holdout_name(self) -> str:
+        return f"{self.name}_holdout"
 
 
 class EvalSetConfig(_Model):

@@ -16,7 +16,16 @@ from medallion_assets.config_quality import QualityConfig, merged
 from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import Format, format_names, load_format
 from medallion_assets.curate.derived import NAMES
-from medallion_assets.schemas import DATA_UNITS, EVAL_PREFIX, GOLD_SCHEMAS, PROMPT_UNIT, ROLLOUT_UNIT
+from medallion_assets.schemas import (
+    DATA_UNITS,
+    EVAL_PREFIX,
+    PROMPT_UNIT,
+    ROLLOUT_UNIT,
+    SFT_UNIT,
+    UNIT_SCHEMAS,
+    TableSchema,
+)
+from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.text.compared import PARTS
 
 Place = tuple[str | int, ...]
@@ -48,6 +57,11 @@ class Sections:
             return set(DATA_UNITS)
         return {source.unit for source in self.sources.values()} | set(self.rollouts.feeds)
 
+    def sources_of(self, unit: str) -> set[str]:
+        """Those that feed the unit, what is made of rollouts among them."""
+        made = {NAMES[unit]} if unit in self.rollouts.feeds else set()
+        return {source.name for source in self.sources.values() if source.unit == unit} | made
+
 
 def problems_across(read: Sections) -> list[Problem]:
     """Every problem that takes more than one key to see."""
@@ -59,7 +73,7 @@ def problems_across(read: Sections) -> list[Problem]:
         *(
             problem
             for place, recipe in read.recipes.items()
-            for problem in _recipe_problems(place, recipe, read.fed_units)
+            for problem in _recipe_problems(("recipes", place), recipe, read)
         ),
         *_rollout_problems(read.rollouts, read.fed_units),
         *_crossed_bounds(("quality",), read.quality),
@@ -128,16 +142,46 @@ def _format_problems(at: Place, source: SourceConfig, format_: Format) -> Iterat
     )
 
 
-def _recipe_problems(place: int, recipe: RecipeConfig, fed: set[str]) -> Iterator[Problem]:
-    at = ("recipes", place, "unit")
+def _recipe_problems(at: Place, recipe: RecipeConfig, read: Sections) -> Iterator[Problem]:
+    fed = read.fed_units
     if recipe.unit not in DATA_UNITS:
-        yield Problem(at, _unit_message(recipe.unit))
-    elif recipe.unit not in GOLD_SCHEMAS:
-        packaged = ", ".join(GOLD_SCHEMAS)
-        yield Problem(at, f"recipes for {recipe.unit} don't exist in this version; allowed: {packaged}")
+        yield Problem((*at, "unit"), _unit_message(recipe.unit))
+        return
+    if recipe.unit not in GOLD_SCHEMAS:
+        message = f"recipes for {recipe.unit} don't exist in this version; allowed: {', '.join(GOLD_SCHEMAS)}"
+        yield Problem((*at, "unit"), message)
     elif recipe.unit not in fed:
         message = f"no source feeds the unit {recipe.unit!r}; units with a source: {', '.join(sorted(fed))}"
-        yield Problem(at, message)
+        yield Problem((*at, "unit"), message)
+    if recipe.too_long == "split" and recipe.unit != SFT_UNIT:
+        message = f"only {SFT_UNIT} can be split, since its records are learned turn by turn"
+        yield Problem((*at, "too_long"), message)
+    yield from _selection_problems(at, recipe, read)
+
+
+def _selection_problems(at: Place, recipe: RecipeConfig, read: Sections) -> Iterator[Problem]:
+    feeding = read.sources_of(recipe.unit)
+    for source in (recipe.mix or {}) if read.complete else ():
+        if source not in feeding:
+            message = f"{source!r} does not feed {recipe.unit}; {choose_from(source, feeding)}"
+            yield Problem((*at, "mix", source), message)
+    first, last = recipe.landed.first, recipe.landed.last
+    if first is not None and last is not None and first > last:
+        yield Problem((*at, "landed"), f"first is {first} and last is {last}, so nothing would be taken")
+    if recipe.holdout is not None and any(each.name == recipe.holdout_name for each in read.recipes.values()):
+        message = f"what is held out goes to gold/{recipe.holdout_name}, which is a recipe's name too"
+        yield Problem((*at, "holdout"), message)
+    if recipe.where is not None:
+        yield from _filter_problems((*at, "where"), recipe.where, UNIT_SCHEMAS[recipe.unit])
+
+
+def _filter_problems(at: Place, expression: str, schema: TableSchema) -> Iterator[Problem]:
+    from medallion_assets.package.filter import FilterError, columns_read
+
+    try:
+        columns_read(expression, schema)
+    except FilterError as error:
+        yield Problem(at, str(error))
 
 
 def _rollout_problems(rollouts: RolloutsConfig, fed: set[str]) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
-"""Every table's schema, once: columns, types, versions and what each column means.
+"""The schemas of bronze and silver, once: columns, types, versions and what each column means.
 
-Belongs here: Arrow schemas with a description per column. Does not: conversions (conform/) or storage.
+Belongs here: Arrow schemas with a description per column. Does not: those of gold (schemas_gold.py),
+conversions (conform/) or storage.
 A change of columns is a new version here, and the partitions are rebuilt from bronze.
 """
 
@@ -41,7 +42,7 @@ class TableSchema:
         return pa.Table.from_pylist(list(rows), schema=self.arrow)
 
 
-def _list_of(type_: pa.DataType) -> pa.ListType:
+def list_of(type_: pa.DataType) -> pa.ListType:
     """Of elements that are never null."""
     return pa.list_(pa.field("element", type_, nullable=False))
 
@@ -93,7 +94,7 @@ BRONZE = TableSchema(
     ),
 )
 
-MESSAGES = _list_of(MESSAGE)
+MESSAGES = list_of(MESSAGE)
 RECORD_ID = Column("record_id", pa.string(), "Content hash of the record: 32 hex digits.")
 PROVENANCE = (SOURCE, LANDING_DATE, EXPORT, RECORD_NUMBER, LINE)
 SOURCE_ID = Column("source_id", pa.string(), "The record's own id in its source.", nullable=True)
@@ -180,8 +181,8 @@ RL_ROLLOUTS = TableSchema(
         Column("prompt_key", pa.string(), PROMPT_KEY, True),
         Column("prompt", MESSAGES, "The turns answered; null where the log has token ids only.", True),
         Column("completion", pa.string(), "The answer's text; null where the log has token ids only.", True),
-        Column("token_ids", _list_of(pa.int32()), "Prompt and completion as the policy saw them.", True),
-        Column("loss_mask", _list_of(pa.uint8()), "1 where the policy wrote the token.", True),
+        Column("token_ids", list_of(pa.int32()), "Prompt and completion as the policy saw them.", True),
+        Column("loss_mask", list_of(pa.uint8()), "1 where the policy wrote the token.", True),
         Column("logprobs", pa.list_(pa.float32()), "Log-probabilities when drawn; 0 off the mask.", True),
         Column(
             "trainer_logprobs", pa.list_(pa.float32()), "The same, by the trainer before its update.", True
@@ -221,9 +222,7 @@ EVAL_ITEMS = TableSchema(
         Column("item", pa.int64(), "Position among the items of one record, from 1."),
         Column(
             "texts",
-            _list_of(
-                pa.struct([pa.field("field", pa.string(), False), pa.field("text", pa.string(), False)])
-            ),
+            list_of(pa.struct([pa.field("field", pa.string(), False), pa.field("text", pa.string(), False)])),
             "The item's texts by field, in the order of the configuration.",
         ),
     ),
@@ -235,7 +234,7 @@ FINGERPRINTS = TableSchema(
     (
         Column("dedup_key", pa.binary(16), "What makes records the same: the record id, or a rollout's key."),
         Column("minhash", pa.binary(64), "MinHash of the shingles, 64 slots of 8 bits; zeros where none."),
-        Column("shingles", _list_of(pa.uint32()), "Hashes of the record's runs of five words: a sorted set."),
+        Column("shingles", list_of(pa.uint32()), "Hashes of the record's runs of five words: a sorted set."),
     ),
 )
 
@@ -291,7 +290,7 @@ PROFILE = TableSchema(
         Column("kept", pa.int64(), "Records in the unit's table: what all figures below describe."),
         Column(
             "rejected",
-            _list_of(
+            list_of(
                 pa.struct(
                     [
                         pa.field("stage", pa.string(), False),
@@ -310,7 +309,7 @@ PROFILE = TableSchema(
         ),
         Column(
             "histogram",
-            _list_of(_numbers(whole=("least", "count"))),
+            list_of(_numbers(whole=("least", "count"))),
             "Records by characters: from `least` (0 or a power of two) to below the next power.",
         ),
         Column("words", _numbers(whole=("total", "p50", "p95")), "Words of the same.", nullable=True),
@@ -329,7 +328,7 @@ PROFILE = TableSchema(
         ),
         Column(
             "languages",
-            _list_of(pa.struct([pa.field("language", pa.string()), pa.field("count", pa.int64(), False)])),
+            list_of(pa.struct([pa.field("language", pa.string()), pa.field("count", pa.int64(), False)])),
             "Records of the sample by language: ISO 639-1 codes, null where unclear.",
         ),
     ),
@@ -362,33 +361,4 @@ REJECTS = TableSchema(
     ),
 )
 
-GOLD_SFT = TableSchema(
-    "gold_sft",
-    1,
-    (
-        Column(
-            "input_ids",
-            _list_of(pa.int32()),
-            "Token ids of the bin's documents, one after the other.",
-        ),
-        Column(
-            "labels",
-            _list_of(pa.int32()),
-            "input_ids where the assistant speaks, else -100.",
-        ),
-        Column(
-            "seq_lengths",
-            _list_of(pa.int32()),
-            "Length in tokens of each document in the bin.",
-        ),
-        Column(
-            "record_ids",
-            _list_of(pa.string()),
-            "Record id of each document, in the order of seq_lengths.",
-        ),
-    ),
-    row_group_rows=1024,
-)
-
 UNIT_SCHEMAS = {schema.name: schema for schema in (SFT_PAIRS, PREFERENCE_TRIPLES, RL_PROMPTS, RL_ROLLOUTS)}
-GOLD_SCHEMAS = {SFT_UNIT: GOLD_SFT}

@@ -6,7 +6,7 @@ Belongs here: which tables there are and what feeds what. Does not: assets (asse
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medallion_assets.config import (
@@ -35,6 +35,7 @@ from medallion_assets.extract.inventory import LandingRules
 from medallion_assets.extract.limits import Limits
 from medallion_assets.extract.redact import Redaction
 from medallion_assets.extract.stage import BronzeStage
+from medallion_assets.package.recipe import Packaging, Selection
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.package.tokenizer import TokenizerSpec
 from medallion_assets.report.profile_stage import ProfileStage
@@ -147,7 +148,11 @@ def stages_of(config: PipelineConfig, roots: Roots, *, base: Path) -> PipelineSt
     units = {
         unit: _unit_stage(unit, tables, contamination.get(unit), config) for unit, tables in conformed.items()
     }
-    recipes = {recipe.name: _gold_stage(recipe, units[recipe.unit], base) for recipe in config.recipes}
+    recipes = {
+        stage.recipe: stage
+        for recipe in config.recipes
+        for stage in _gold_stages(recipe, units[recipe.unit], base)
+    }
     return PipelineStages(
         sources=sources,
         eval_sets=eval_sets,
@@ -270,13 +275,28 @@ def _curriculum(
     return CurriculumStage(units[PROMPT_UNIT].table, rollouts, PassRateRules(**config.model_dump()))
 
 
-def _gold_stage(config: RecipeConfig, unit: UnitStage, base: Path) -> GoldStage:
-    return GoldStage(
+def _gold_stages(config: RecipeConfig, unit: UnitStage, base: Path) -> Iterator[GoldStage]:
+    """The recipe's, and the one that takes what it holds out."""
+    stage = GoldStage(
         recipe=config.name,
         silver=unit.table,
         tokenizer=_tokenizer(config.tokenizer, base),
-        max_length=config.max_length,
-        packing=config.packing,
+        packaging=Packaging(config.max_length, config.too_long, config.packing),
+        selection=_selection(config),
+    )
+    yield stage
+    if config.holdout is not None:
+        held_out = replace(stage.selection, takes_held_out=True)
+        yield replace(stage, recipe=config.holdout_name, selection=held_out)
+
+
+def _selection(config: RecipeConfig) -> Selection:
+    return Selection(
+        mix=config.mix,
+        where=config.where,
+        first=config.landed.first,
+        last=config.landed.last,
+        held_out=config.holdout,
     )
 
 

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from importlib import import_module
+from typing import Any
 
+from medallion_assets.package.recipe import EVERYTHING, Packaging, Selection, Workshop
 from medallion_assets.package.tokenizer import TokenizerSpec, identity, load
-from medallion_assets.schemas import GOLD_SCHEMAS, TableSchema
+from medallion_assets.schemas import TableSchema
+from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.stage import code_digest, other_partitions
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
-CODE = ("medallion_assets.package", "medallion_assets.records", "medallion_assets.schemas")
+CODE = (
+    "medallion_assets.package",
+    "medallion_assets.package.units",
+    "medallion_assets.records",
+    "medallion_assets.schemas",
+    "medallion_assets.schemas_gold",
+)
 # A row group holds at most this many tokens, so that long contexts need no more memory than short ones.
 ROW_GROUP_TOKENS = 2 << 20
 
 
 @dataclass(frozen=True)
 class GoldStage:
-    """Makes gold/<recipe>. Another tokenizer or packing is another version of the table, beside the old."""
+    """Makes gold/<recipe>. Another tokenizer or other rules make another version of the table, beside it."""
 
     recipe: str
     silver: Table
     tokenizer: TokenizerSpec
-    max_length: int
-    packing: str
+    packaging: Packaging
+    selection: Selection = EVERYTHING
 
     @property
     def asset_path(self) -> tuple[str, str]:
@@ -34,28 +44,33 @@ class GoldStage:
         return (self.silver,)
 
     @property
+    def unit(self) -> str:
+        return self.silver.schema.name
+
+    @property
     def table(self) -> Table:
         """Looks at the tokenizer's files, since their hash is part of where the table lies."""
-        version = digest_of(
-            [identity(self.tokenizer.folder()), self.max_length, self.packing, self._schema.version]
-        )
+        version = digest_of([identity(self.tokenizer.folder()), self._rules, self._schema.version])
         return Table(*self.asset_path, self._schema, version=version[:12])
 
     @property
     def code_version(self) -> str:
-        return code_digest(CODE, ("jinja2", "numpy", "pyarrow", "tokenizers", "transformers"))
+        return code_digest(CODE, ("duckdb", "jinja2", "numpy", "pyarrow", "tokenizers", "transformers"))
 
     @property
     def config_version(self) -> str:
         """What the configuration says; unlike the table's version, known without the tokenizer's files."""
-        return digest_of([self.tokenizer.revision, self.max_length, self.packing])[:16]
+        return digest_of([self.tokenizer.revision, self._rules])[:16]
+
+    @property
+    def _rules(self) -> list[dict[str, Any]]:
+        return [asdict(self.packaging), asdict(self.selection)]
 
     @property
     def _schema(self) -> TableSchema:
-        schema = GOLD_SCHEMAS[self.silver.schema.name]
-        return replace(
-            schema, row_group_rows=max(1, min(schema.row_group_rows, ROW_GROUP_TOKENS // self.max_length))
-        )
+        schema = GOLD_SCHEMAS[self.unit]
+        rows = max(1, min(schema.row_group_rows, ROW_GROUP_TOKENS // self.packaging.max_length))
+        return replace(schema, row_group_rows=rows)
 
     def due(self, store: PartitionStore) -> set[str]:
         return set(store.keys(self.silver))
@@ -74,13 +89,17 @@ class GoldStage:
         return Build(digests, lambda writer: self._write(store, key, writer))
 
     def _write(self, store: PartitionStore, key: str, writer: PartitionWriter) -> None:
-        from medallion_assets.package.sft import SILVER_COLUMNS, SftRules, write_bins
+        from medallion_assets.package.copies import RejectsOnce
+        from medallion_assets.package.select import selected
 
-        write_bins(
-            store.batches(self.silver, key, SILVER_COLUMNS),
-            load(self.tokenizer.folder()),
-            SftRules(self.max_length, self.packing),
+        packager = import_module(f"medallion_assets.package.units.{self.unit}")
+        workshop = Workshop(
+            tokenizer=load(self.tokenizer.folder()),
+            packaging=self.packaging,
             schema=self._schema,
             scratch=store.root / ".scratch",
-            writer=writer,
+            writer=RejectsOnce(writer),
         )
+        paths, schema = store.paths(self.silver, key), self.silver.schema
+        chosen = selected(paths, self.selection, packager.COLUMNS, schema=schema, writer=writer)
+        packager.write(chosen, workshop)

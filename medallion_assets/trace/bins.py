@@ -1,29 +1,36 @@
 """Bins of gold: where a record's tokens lie, and whose tokens lie at a place.
 
-Belongs here: spans, from seq_lengths and record_ids. Does not: the token ids themselves, or what the
-records are (fate.py).
+Belongs here: spans, from seq_lengths, record_ids and record_offsets. Does not: the token ids themselves, or
+what the records are (fate.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from medallion_assets.storage.store import Table
 from medallion_assets.trace.errors import NotFound, materialize
-from medallion_assets.trace.reader import Reader
+from medallion_assets.trace.reader import Reader, Row
 
-COLUMNS = "file_row_number, seq_lengths, record_ids"
+COLUMNS = "file_row_number, seq_lengths, record_ids, record_offsets"
+
+
+OTHER_VERSION = "the partition was written by another version; make it again"
 
 
 @dataclass(frozen=True)
 class Span:
-    """Tokens [start, end) of a bin; `bin` is its row in the partition, from 0."""
+    """Tokens [start, end) of a bin; `bin` is its row in the partition, from 0.
+
+    `offset` is at which of its record's own tokens it begins: not 0 where the record was split.
+    """
 
     bin: int
     start: int
     end: int
+    offset: int = 0
 
 
 def spans_of(reader: Reader, gold: Table, key: str, record_id: str) -> tuple[Span, ...]:
@@ -34,8 +41,8 @@ def spans_of(reader: Reader, gold: Table, key: str, record_id: str) -> tuple[Spa
         where = "list_contains(record_ids, $record_id) ORDER BY file_row_number"
         values = {"record_id": record_id}
         for row in reader.select_part(COLUMNS, gold, key, part, where=where, values=values):
-            spans = _spans(first + row["file_row_number"], row["seq_lengths"])
-            found += [span for span, held in zip(spans, row["record_ids"], strict=True) if held == record_id]
+            held = _documents(first + row["file_row_number"], row)
+            found += [span for span, name in held if name == record_id]
         first += part.rows
     return tuple(found)
 
@@ -44,16 +51,14 @@ def documents_of(reader: Reader, gold: Table, key: str, number: int) -> list[tup
     """The bin's documents in order: each one's span and record id."""
     if key not in reader.store.keys(gold):
         _refuse_partition(reader, gold, key)
+    if is_of_another_version(reader, gold, key):
+        raise NotFound(f"{OTHER_VERSION}: {materialize(gold.full_name, key)}")
     first = 0
     for part in reader.parts(gold, key):
         if number < first + part.rows:
             values = {"row": number - first}
             rows = reader.select_part(COLUMNS, gold, key, part, where="file_row_number = $row", values=values)
-            return [
-                (span, record_id)
-                for row in rows
-                for span, record_id in zip(_spans(number, row["seq_lengths"]), row["record_ids"], strict=True)
-            ]
+            return [document for row in rows for document in _documents(number, row)]
         first += part.rows
     bins = f"its bins are 0 to {first - 1}" if first else "it has none"
     raise NotFound(f"{gold.full_name} partition {key} has no bin {number}; {bins}")
@@ -76,8 +81,13 @@ def document_at(documents: list[tuple[Span, str]], position: int) -> tuple[Span,
     raise NotFound(f"bin {last.bin} has no token {position}; its positions are 0 to {last.end - 1}")
 
 
-def _spans(number: int, lengths: list[int]) -> Iterator[Span]:
-    ends = list(accumulate(lengths))
-    starts = [0, *ends]
-    for start, end in zip(starts, ends, strict=False):
-        yield Span(number, start, end)
+def is_of_another_version(reader: Reader, gold: Table, key: str) -> bool:
+    """Whether the partition has not the columns that are looked for here."""
+    manifest = reader.store.manifest(gold, key)
+    return manifest is not None and manifest.schema_version != gold.schema.version
+
+
+def _documents(number: int, row: Row) -> Iterator[tuple[Span, str]]:
+    borders = pairwise(accumulate(row["seq_lengths"], initial=0))
+    for (start, end), name, offset in zip(borders, row["record_ids"], row["record_offsets"], strict=True):
+        yield Span(number, start, end, offset), name

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from medallion_assets.schemas import (
     BRONZE,
     EVAL_ITEMS,
-    GOLD_SCHEMAS,
     RL_CURRICULUM,
     UNIT_SCHEMAS,
     TableSchema,
 )
+from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.storage.duck import connect
 from medallion_assets.storage.manifest import Part
 from medallion_assets.storage.store import CURRENT_VERSION_NAME, SAFE_NAME, PartitionStore, Table

@@ -104,7 +104,7 @@ def test_a_run_that_fails_after_bronze_is_tried_again(
     site.land(f"alpaca/{DAY}/a.jsonl", [alpaca("ask", "answer")])
     (request,) = tick(site, instance).run_requests or ()
     with monkeypatch.context() as patch:
-        patch.setattr("medallion_assets.package.sft.write_bins", None)
+        patch.setattr("medallion_assets.package.units.sft_pairs.write", None)
         assert not execute(site, request, instance).success
     assert site.store.keys(site.stages.sources[0].bronze.table) == [DAY]
     (again,) = tick(site, instance).run_requests or ()
