@@ -2,7 +2,7 @@
 
 Belongs here: making such files for stretches of history, keeping them, and asking one. Does not: history as
 a whole (history.py), or what is asked (dedup.py). They hold nothing that the fingerprints don't: delete the
-folder and it is made again. Days are gathered into files of 16 and of 256, so that a year is some twenty
+folder and it is made again. Days are gathered into files of 4, 16, 64 and 256, so that a year is some ten
 files, and a new day adds one; of the days' own files only the shingles of a few records are ever needed.
 """
 
@@ -36,7 +36,7 @@ FORMAT = 2
 # Of a record: its key, its signature, how many shingles it has, and a value and a place for each band.
 NUMBER, NUMBER_BYTES = "<u4", 4
 BYTES_PER_ROW = KEY_BYTES + SLOTS + NUMBER_BYTES + 2 * NUMBER_BYTES * (BANDS + 1)
-SPANS_IN_DAYS = (256, 16)
+SPANS_IN_DAYS = (256, 64, 16, 4)
 # Larger stretches stay apart, so that no day has more than that to sort again.
 MOST_ROWS = 1 << 20
 # Each holds a file descriptor, of which a process has 1024.

@@ -18,6 +18,7 @@ from medallion_assets.curate import buckets as buckets_module
 from medallion_assets.curate.buckets import (
     BYTES_PER_ROW,
     KEY_BAND,
+    SPANS_IN_DAYS,
     Buckets,
     BucketsFile,
     members,
@@ -91,7 +92,7 @@ def test_stretches_are_the_deposits_in_order_and_each_within_a_span(given_: list
         assert one[-1].day < other[0].day
     for stretch in found:
         days = [day_of(each) for each in stretch]
-        assert any(days[0] // span == days[-1] // span for span in (256, 16, 1))
+        assert any(days[0] // span == days[-1] // span for span in (*SPANS_IN_DAYS, 1))
 
 
 @given(DEPOSITS)
@@ -99,7 +100,7 @@ def test_what_a_stretch_of_several_days_holds_no_later_day_can_join(given_: list
     today = day_of(given_[-1]) if given_ else 0
     for stretch in stretches(given_):
         first, last = day_of(stretch[0]), day_of(stretch[-1])
-        span = next(span for span in (1, 16, 256) if first // span == last // span)
+        span = next(span for span in (1, *SPANS_IN_DAYS[::-1]) if first // span == last // span)
         assert span == 1 or (first // span + 1) * span <= today + 1
 
 
@@ -110,8 +111,8 @@ def test_a_history_of_days_is_few_files_and_a_day_adds_few(days: int) -> None:
         {tuple(each.sha256 for each in stretch) for stretch in stretches([*map(deposit, range(count))])}
         for count in (days - 1, days)
     )
-    assert len(after) <= days // 256 + 1 + 2 * 16 + 2 * 16
-    assert len(after - before) <= 3
+    assert len(after) <= days // 256 + 1 + 2 * 3 * len(SPANS_IN_DAYS)
+    assert len(after - before) <= len(SPANS_IN_DAYS) + 1
 
 
 def test_spans_of_many_rows_stay_apart() -> None:
