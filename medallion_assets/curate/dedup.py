@@ -29,7 +29,6 @@ MOST_COMPARED = 32
 PASS_RECORDS = 1 << 14
 PASS_PAIRS = 1 << 18
 PASS_SHINGLES = 1 << 20
-EARLIER = np.uint64(0xFFFFFFFF)
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,9 @@ def twins_of_today(
     similar, similarity = _similar(history, np.setdiff1d(positions, same.later), threshold)
     found: dict[str, dict[int, Twin]] = {}
     for pairs, likeness, equal in ((same, np.ones(len(same)), True), (similar, similarity, False)):
-        twins = zip(
-            history.places(pairs.earlier), history.keys(pairs.earlier), likeness.tolist(), strict=True
-        )
-        for (deposit, row), (twin, key, alike) in zip(history.places(pairs.later), twins, strict=True):
+        earlier = zip(history.places(pairs.earlier), history.keys(pairs.earlier), strict=True)
+        rows = zip(history.places(pairs.later), earlier, likeness.tolist(), strict=True)
+        for (deposit, row), (twin, key), alike in rows:
             found.setdefault(deposit.source, {})[row] = Twin(*twin, key.tobytes(), alike, equal)
     return found
 
@@ -162,7 +160,7 @@ def _once(pairs: Pairs) -> Pairs:
     both = (pairs.later.astype(np.uint64) << PLACE_BITS) | pairs.earlier.astype(np.uint64)
     both.sort(kind="stable")  # runs, one a band, which this only merges
     both = both[begins(both)]
-    return Pairs((both >> PLACE_BITS).astype(np.int64), (both & EARLIER).astype(np.int64))
+    return Pairs((both >> PLACE_BITS).astype(np.int64), both.astype(np.uint32).astype(np.int64))
 
 
 def _likeliest(pairs: Pairs, estimate: Array, *, least: float) -> Pairs:
@@ -177,7 +175,6 @@ def _likeliest(pairs: Pairs, estimate: Array, *, least: float) -> Pairs:
 
 def _alike(history: History, pairs: Pairs, threshold: float) -> tuple[Pairs, Array]:
     """Of each later record the pair that is most alike, the earliest of equals, if alike enough."""
-    pairs = _of_like_size(history, pairs, threshold)
     similarity = _similarities(history, pairs)
     enough = similarity >= threshold
     matched, similarity = pairs.where(enough), similarity[enough]
@@ -185,12 +182,6 @@ def _alike(history: History, pairs: Pairs, threshold: float) -> tuple[Pairs, Arr
     matched, similarity = matched.where(order), similarity[order]
     best = begins(matched.later)
     return matched.where(best), similarity[best]
-
-
-def _of_like_size(history: History, pairs: Pairs, threshold: float) -> Pairs:
-    """Those that could be as similar, by their sizes alone."""
-    later, earlier = history.sizes(pairs.later), history.sizes(pairs.earlier)
-    return pairs.where(np.minimum(later, earlier) / np.maximum(later, earlier) >= threshold)
 
 
 def _similarities(history: History, pairs: Pairs) -> Array:

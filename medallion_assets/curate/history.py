@@ -88,9 +88,8 @@ def _starts(sizes: Iterable[int]) -> Array:
 def _located(positions: Array, starts: Array) -> Iterator[tuple[int, Array, Array]]:
     """By number of what holds them: how far in they are, and their places in `positions`, ascending."""
     which = np.searchsorted(starts, positions, side="right") - 1
-    order = np.argsort(
-        which.astype(np.min_scalar_type(len(starts))), kind="stable"
-    )  # small numbers: no comparing
+    few_bits = np.min_scalar_type(len(starts))  # which are sorted by counting
+    order = np.argsort(which.astype(few_bits), kind="stable")
     bounds = np.concatenate([[0], np.cumsum(np.bincount(which, minlength=len(starts)))])
     for number in np.flatnonzero(np.diff(bounds)).tolist():
         places = order[bounds[number] : bounds[number + 1]]
