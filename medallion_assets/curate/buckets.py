@@ -39,8 +39,8 @@ BYTES_PER_ROW = KEY_BYTES + SLOTS + NUMBER_BYTES + 2 * NUMBER_BYTES * (BANDS + 1
 SPANS_IN_DAYS = (256, 64, 16, 4)
 # Larger stretches stay apart, so that no day has more than that to sort again.
 MOST_ROWS = 1 << 20
-# Each holds a file descriptor, of which a process has 1024.
-MAPPED_FILES = 256
+# Ten years are fewer, and those that others have replaced since would be held on to.
+MAPPED_FILES = 64
 UNUSED_SECONDS = 14 * 24 * 3600
 
 
