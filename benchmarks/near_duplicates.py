@@ -152,7 +152,9 @@ def bias(scratch: Path) -> None:
     texts = real_texts.sample(real_texts.big, SAMPLE_ROWS)
     given = scratch / "bias.jsonl"
     real_texts.write_texts(texts, given)
-    signatures = History([deposit_of(given, scratch / "bias")[1]]).signatures(np.arange(len(texts)))
+    signatures = History([deposit_of(given, scratch / "bias")[1]], scratch / "buckets").signatures(
+        np.arange(len(texts))
+    )
     sets = [exact_jaccard.shingles(text, exact_jaccard.words) for text in texts]
     pairs = np.array(list(exact_jaccard.similar_pairs(sets, LEAST_SIMILARITY)))
     earlier, later, exact = pairs[:, 0].astype(int), pairs[:, 1].astype(int), pairs[:, 2]

@@ -15,8 +15,8 @@ import pyarrow as pa
 from pyarrow import json as arrow_json
 
 from medallion_assets.curate.dedup import twins_of_today
+from medallion_assets.curate.deposits import Deposit
 from medallion_assets.curate.fingerprint import COMPARED, fingerprints_of
-from medallion_assets.curate.history import Deposit
 from medallion_assets.schemas import FINGERPRINTS, SFT_PAIRS, SFT_UNIT
 from medallion_assets.storage.parts import MappedPartWriter
 from medallion_assets.storage.store import Table

@@ -1,8 +1,9 @@
-"""Buckets: by band, who has which value, in files of sorted numbers that are looked up in place.
+"""Buckets: who has which value of a band, and what is asked of those first, in files looked up in place.
 
-Belongs here: making such files for stretches of history, keeping them, and asking them. Does not: what is
-asked (dedup.py). They hold nothing that the fingerprints don't: delete the folder and it is made again.
-Days are gathered into files of 16 and of 256, so that a year is some twenty files, and a new day adds one.
+Belongs here: making such files for stretches of history, keeping them, and asking one. Does not: history as
+a whole (history.py), or what is asked (dedup.py). They hold nothing that the fingerprints don't: delete the
+folder and it is made again. Days are gathered into files of 4, 16, 64 and 256, so that a year is some ten
+files, and a new day adds one; of the days' own files only the shingles of a few records are ever needed.
 """
 
 from __future__ import annotations
@@ -10,31 +11,36 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from itertools import groupby
+from mmap import mmap
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
+from medallion_assets.curate.deposits import Deposit, Fingerprints, fingerprints_in, in_place
 from medallion_assets.curate.fingerprint import KEY_BYTES
-from medallion_assets.curate.history import Deposit, fixed_width, in_place, mapped
 from medallion_assets.curate.minhash import BANDS, SLOTS, bands
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import digest_of
 from medallion_assets.text.alphabet import Array
 from medallion_assets.text.words import ranges
 
-PLACE_BITS, PLACE = np.uint64(32), np.uint64(0xFFFFFFFF)
-BYTES_PER_PLACE = 8
+PLACE_BITS = np.uint64(32)
 # A record's key is a band of its own, the last.
 KEY_BAND = BANDS
 FOLDER_NAME = ".buckets"
-FORMAT = 1
-SPANS_IN_DAYS = (256, 16)
+FORMAT = 2
+# Of a record: its key, its signature, how many shingles it has, and a value and a place for each band.
+NUMBER, NUMBER_BYTES = "<u4", 4
+BYTES_PER_ROW = KEY_BYTES + SLOTS + NUMBER_BYTES + 2 * NUMBER_BYTES * (BANDS + 1)
+SPANS_IN_DAYS = (256, 64, 16, 4)
 # Larger stretches stay apart, so that no day has more than that to sort again.
 MOST_ROWS = 1 << 20
+# Ten years are fewer, and those that others have replaced since would be held on to.
+MAPPED_FILES = 64
 UNUSED_SECONDS = 14 * 24 * 3600
 
 
@@ -55,56 +61,111 @@ def _stretches(deposits: Sequence[Deposit], end: int, spans: Sequence[int]) -> I
             yield from _stretches(stretch, end, finer)
 
 
-def buckets_of(stretch: tuple[Deposit, ...], folder: Path) -> Array:
-    """uint64 (BANDS + 1, records): by band, value << 32 | place in the stretch, ascending."""
-    name = digest_of([FORMAT, [each.sha256 for each in stretch]])[:32]
-    path = folder / f"{name}.buckets"
-    if not _is_whole(path, sum(each.rows for each in stretch)):
-        files.make_folder(folder)
-        temporary = files.temporary_beside(path)
-        try:
-            _write(temporary, stretch)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    os.utime(path)  # sweep() leaves what is asked for
-    return _mapped(path, path.stat().st_ino)
+@dataclass(frozen=True)
+class Buckets:
+    """A stretch's records by their place in it: all of their fingerprints but the shingles.
+
+    `keys` uint8 (records, KEY_BYTES), `signatures` uint8 (records, SLOTS), `sizes` uint32 (records,).
+    `bands` uint32 (BANDS + 1, 2, records): of each band the values, ascending, and whose they are.
+    """
+
+    keys: Array
+    signatures: Array
+    sizes: Array
+    bands: Array
+
+
+@dataclass(frozen=True)
+class BucketsFile:
+    """Where a stretch's buckets lie. Made anew they have another inode, lest a file cut short stay mapped."""
+
+    path: Path
+    inode: int
+
+    @staticmethod
+    def of(stretch: Sequence[Deposit], folder: Path) -> BucketsFile:
+        """Made if it is not there, or not as long as it was made: a copy of the store may have cut it."""
+        name = digest_of([FORMAT, [each.sha256 for each in stretch]])[:32]
+        path = folder / f"{name}.buckets"
+        if not _is_whole(path, sum(each.rows for each in stretch)):
+            files.make_folder(folder)
+            temporary = files.temporary_beside(path)
+            try:
+                _write(temporary, stretch)
+                os.replace(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
+        os.utime(path)  # sweep() leaves what is asked for
+        return BucketsFile(path, path.stat().st_ino)
+
+    def buckets(self) -> Buckets:
+        return _mapped(self)
 
 
 def _is_whole(path: Path, rows: int) -> bool:
-    """Whether the file is there, and as long as it was made: a copy of the store may have cut it short."""
     try:
-        return path.stat().st_size == rows * (BANDS + 1) * BYTES_PER_PLACE
+        return path.stat().st_size == rows * BYTES_PER_ROW
     except FileNotFoundError:
         return False
 
 
-@lru_cache(maxsize=64)
-def _mapped(path: Path, _inode: int) -> Array:
-    return np.frombuffer(in_place(path), "<u8").reshape(BANDS + 1, -1)
+@lru_cache(maxsize=MAPPED_FILES)
+def _mapped(file: BucketsFile) -> Buckets:
+    content = in_place(file.path)
+    return _laid_out(content, len(content) // BYTES_PER_ROW)
+
+
+def _laid_out(content: mmap, rows: int) -> Buckets:
+    """Column after column; all begin at a multiple of NUMBER_BYTES."""
+    ends = rows * np.cumsum([KEY_BYTES, SLOTS, NUMBER_BYTES])
+    keys, signatures, sizes, bands_ = np.split(np.frombuffer(content, np.uint8), ends)
+    return Buckets(
+        keys.reshape(rows, KEY_BYTES),
+        signatures.reshape(rows, SLOTS),
+        sizes.view(NUMBER),
+        bands_.view(NUMBER).reshape(BANDS + 1, 2, -1),
+    )
 
 
 def _write(path: Path, stretch: Sequence[Deposit]) -> None:
     """On the disk before it gets its name, since nothing ever checks what a name promises."""
     with path.open("wb") as file:
+        for column in (_keys, _signatures, _sizes):
+            for batch in (batch for each in stretch for batch in fingerprints_in(each.path)):
+                file.write(column(batch).data)
+        file.flush()
+        written = _laid_out(in_place(path), sum(each.rows for each in stretch))
         for band in range(BANDS + 1):
-            file.write(_sorted(stretch, band).data)
+            file.write(_sorted(_values(written, band)).data)
         file.flush()
         os.fsync(file.fileno())
 
 
-def _sorted(stretch: Sequence[Deposit], band: int) -> Array:
-    values = np.concatenate([_values(batch, band) for each in stretch for batch in mapped(each.path)])
-    found = (values.astype(np.uint64) << PLACE_BITS) | np.arange(len(values), dtype=np.uint64)
-    found.sort()
-    return found
+def _keys(batch: Fingerprints) -> Array:
+    return batch.keys
 
 
-def _values(batch: pa.RecordBatch, band: int) -> Array:
+def _signatures(batch: Fingerprints) -> Array:
+    return batch.signatures
+
+
+def _sizes(batch: Fingerprints) -> Array:
+    return np.diff(batch.first).astype(NUMBER)
+
+
+def _values(buckets: Buckets, band: int) -> Array:
     if band == KEY_BAND:
-        return key_values(fixed_width(batch, "dedup_key", KEY_BYTES))
-    each: Array = bands(fixed_width(batch, "minhash", SLOTS))[:, band]
+        return key_values(buckets.keys)
+    each: Array = bands(buckets.signatures)[:, band]
     return each
+
+
+def _sorted(values: Array) -> Array:
+    """(2, values): ascending, and where each was, the earliest first."""
+    both = (values.astype(np.uint64) << PLACE_BITS) | np.arange(len(values), dtype=np.uint64)
+    both.sort()
+    found: Array = np.stack([both >> PLACE_BITS, both]).astype(NUMBER)
+    return found
 
 
 def key_values(keys: Array) -> Array:
@@ -113,16 +174,17 @@ def key_values(keys: Array) -> Array:
     return values
 
 
-def members(buckets: Array, values: Array, most: Array) -> tuple[Array, Array]:
-    """For one band's buckets and values, ascending: how many records have each, and their places.
+def members(band: Array, asked: Array, most: Array) -> tuple[Array, Array, Array]:
+    """Of a band's values and places: which of `asked` it has, how many records have each, and their places.
 
-    Of each value at most the first `most` in order count: int64 (values,).
+    `asked` ascends, and of each at most the first `most` in order count: int64 (asked,).
     """
-    edges = np.repeat(values.astype(np.uint64) << PLACE_BITS, 2)
-    edges[1::2] |= PLACE  # which no record has; beside its begin, an end is found in the cache
-    low, high = np.searchsorted(buckets, edges).reshape(-1, 2).T
-    counts = np.minimum(high - low, most)
-    return counts, (buckets[ranges(low, counts)] & PLACE).astype(np.int64)
+    values, places = band
+    low = np.searchsorted(values, asked)
+    held = np.flatnonzero(values.take(low, mode="clip") == asked)
+    low = low[held]
+    counts = np.minimum(np.searchsorted(values, asked[held], side="right") - low, most[held])
+    return held, counts, places[ranges(low, counts)].astype(np.int64)
 
 
 def sweep(folder: Path, *, unused_seconds: float = UNUSED_SECONDS) -> list[Path]:

@@ -1,7 +1,7 @@
 """Duplicates under the survivor rule: of records that match, the first in order survives.
 
 Belongs here: which pairs are compared, how alike they are, and the twin of each duplicate. Does not: where
-fingerprints lie (history.py, buckets.py) or what becomes of the rows (stage.py).
+fingerprints lie (history.py) or what becomes of the rows (stage.py).
 A record is a duplicate if an earlier one matches it, be that one a duplicate itself or not; so the verdict on
 a day follows from what landed up to it, whatever was computed when.
 """
@@ -14,16 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from medallion_assets.curate.buckets import (
-    KEY_BAND,
-    PLACE,
-    PLACE_BITS,
-    buckets_of,
-    key_values,
-    members,
-    stretches,
-)
-from medallion_assets.curate.history import Deposit, History
+from medallion_assets.curate.buckets import KEY_BAND, PLACE_BITS, key_values, members
+from medallion_assets.curate.deposits import Deposit
+from medallion_assets.curate.history import History
 from medallion_assets.curate.minhash import BANDS, MARGIN, agreement, bands
 from medallion_assets.text.alphabet import Array
 from medallion_assets.text.words import begins, ranges
@@ -40,10 +33,11 @@ PASS_SHINGLES = 1 << 20
 
 @dataclass(frozen=True)
 class Twin:
-    """The earlier record that a duplicate repeats, and how alike they are: 1 for equal keys."""
+    """The earlier record that a duplicate repeats, its key, and how alike they are: 1 for equal keys."""
 
     deposit: Deposit
     row: int
+    key: bytes
     similarity: float
     same_key: bool
 
@@ -73,24 +67,24 @@ def twins_of_today(
     `deposits` reach up to today, in order. Equal keys match; so do shingles of this Jaccard similarity, if a
     threshold is given. `folder` keeps buckets from one day to the next.
     """
-    history = History(deposits)
-    kept = [buckets_of(stretch, folder) for stretch in stretches(deposits)]
+    history = History(deposits, folder)
     positions = np.arange(sum(each.rows for each in deposits if each.day < today), len(history))
-    same = _same_key(history, kept, positions)
-    similar, similarity = _similar(history, kept, np.setdiff1d(positions, same.later), threshold)
+    same = _same_key(history, positions)
+    similar, similarity = _similar(history, np.setdiff1d(positions, same.later), threshold)
     found: dict[str, dict[int, Twin]] = {}
     for pairs, likeness, equal in ((same, np.ones(len(same)), True), (similar, similarity, False)):
-        rows = zip(history.places(pairs.later), history.places(pairs.earlier), likeness.tolist(), strict=True)
-        for (deposit, row), twin, alike in rows:
-            found.setdefault(deposit.source, {})[row] = Twin(*twin, alike, equal)
+        earlier = zip(history.places(pairs.earlier), history.keys(pairs.earlier), strict=True)
+        rows = zip(history.places(pairs.later), earlier, likeness.tolist(), strict=True)
+        for (deposit, row), (twin, key), alike in rows:
+            found.setdefault(deposit.source, {})[row] = Twin(*twin, key.tobytes(), alike, equal)
     return found
 
 
-def _same_key(history: History, kept: Sequence[Array], positions: Array) -> Pairs:
+def _same_key(history: History, positions: Array) -> Pairs:
     """Of each record whose key an earlier one has, the pair with the first of those."""
     found = [NO_PAIRS]
     for here in _slices(positions):
-        shared = _Shared.of(kept, KEY_BAND, key_values(history.keys(here)))
+        shared = _Shared.of(history, KEY_BAND, key_values(history.keys(here)))
         for part in _passes(np.cumsum(shared.sizes), PASS_PAIRS):
             pairs = shared.pairs(here, part)
             equal = (history.keys(pairs.later) == history.keys(pairs.earlier)).all(axis=1)
@@ -99,48 +93,25 @@ def _same_key(history: History, kept: Sequence[Array], positions: Array) -> Pair
     return _concatenated(found)
 
 
-def _similar(
-    history: History, kept: Sequence[Array], positions: Array, threshold: float | None
-) -> tuple[Pairs, Array]:
+def _similar(history: History, positions: Array, threshold: float | None) -> tuple[Pairs, Array]:
     """Of each record that an earlier one is like, the pair that is most alike, and how much."""
     if threshold is None:
         return NO_PAIRS, np.zeros(0)
+    compared = positions[history.sizes(positions) > 0]
     found = [NO_PAIRS]
-    signatures = _Signatures(history, positions, history.signatures(positions))
-    compared = positions[signatures.own.any(axis=1)]
     for here in _slices(compared):
-        found += _likely(signatures, kept, here, threshold)
+        found += _likely(history, here, threshold)
     return _alike(history, _concatenated(found), threshold)
 
 
-def _likely(
-    signatures: _Signatures, kept: Sequence[Array], positions: Array, threshold: float
-) -> Iterator[Pairs]:
+def _likely(history: History, positions: Array, threshold: float) -> Iterator[Pairs]:
     """Pairs that share a band and whose signatures are alike, at most MOST_COMPARED of each later record."""
-    values = bands(signatures.of(positions))
-    shared = [_Shared.of(kept, band, values[:, band]) for band in range(BANDS)]
+    values = bands(history.signatures(positions))
+    shared = [_Shared.of(history, band, values[:, band]) for band in range(BANDS)]
     for part in _passes(np.cumsum(sum(each.sizes for each in shared)), PASS_PAIRS):
         pairs = _once(_concatenated([each.pairs(positions, part) for each in shared]))
-        estimate = agreement(signatures.of(pairs.later), signatures.of(pairs.earlier))
+        estimate = agreement(history.signatures(pairs.later), history.signatures(pairs.earlier))
         yield _likeliest(pairs, estimate, least=threshold - MARGIN)
-
-
-@dataclass(frozen=True)
-class _Signatures:
-    """Signatures by position: those of some records, ascending, at hand, the others where they lie."""
-
-    history: History
-    positions: Array
-    own: Array
-
-    def of(self, positions: Array) -> Array:
-        place = np.searchsorted(self.positions, positions)
-        place[place == len(self.positions)] = 0
-        at_hand = self.positions[place] == positions
-        found = self.own[place]
-        if not at_hand.all():
-            found[~at_hand] = self.history.signatures(positions[~at_hand])
-        return found
 
 
 @dataclass(frozen=True)
@@ -152,20 +123,18 @@ class _Shared:
     found: Array
 
     @staticmethod
-    def of(kept: Sequence[Array], band: int, values: Array) -> _Shared:
-        """`kept` are the buckets of all history, in its order."""
+    def of(history: History, band: int, values: Array) -> _Shared:
         distinct, which = np.unique(values, return_inverse=True)
         left = np.full(len(distinct), MOST_OF_A_BUCKET)
-        value, place, before = [], [], 0
-        for buckets in kept:
-            counts, places = members(buckets[band], distinct, left)
-            value.append(np.repeat(np.arange(len(distinct)), counts))
-            place.append(places + before)
-            left -= counts
-            before += buckets.shape[1]
+        value, position = [], []
+        for start, buckets in history.buckets():
+            held, counts, places = members(buckets.bands[band], distinct, left)
+            value.append(np.repeat(held, counts))
+            position.append(places + start)
+            left[held] -= counts
         values_found = np.concatenate(value)
         sizes = np.bincount(values_found, minlength=len(distinct))
-        found = np.concatenate(place)[np.argsort(values_found, kind="stable")]
+        found = np.concatenate(position)[np.argsort(values_found, kind="stable")]
         return _Shared(sizes[which], (np.cumsum(sizes) - sizes)[which], found)
 
     def pairs(self, positions: Array, part: slice) -> Pairs:
@@ -191,7 +160,7 @@ def _once(pairs: Pairs) -> Pairs:
     both = (pairs.later.astype(np.uint64) << PLACE_BITS) | pairs.earlier.astype(np.uint64)
     both.sort(kind="stable")  # runs, one a band, which this only merges
     both = both[begins(both)]
-    return Pairs((both >> PLACE_BITS).astype(np.int64), (both & PLACE).astype(np.int64))
+    return Pairs((both >> PLACE_BITS).astype(np.int64), both.astype(np.uint32).astype(np.int64))
 
 
 def _likeliest(pairs: Pairs, estimate: Array, *, least: float) -> Pairs:

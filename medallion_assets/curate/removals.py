@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from medallion_assets.curate.dedup import Twin
+from medallion_assets.curate.deposits import Deposit
 from medallion_assets.curate.fingerprint import key_column
-from medallion_assets.curate.history import Deposit, History
 from medallion_assets.schemas import REJECTS
 from medallion_assets.storage.store import PartitionStore, Table
 
@@ -32,11 +30,9 @@ def duplicates(
     store: PartitionStore, unit: str, twins: Mapping[str, Mapping[int, Twin]]
 ) -> Mapping[str, Mapping[int, Removal]]:
     """By source and place in its conformed partition."""
-    names = _record_ids(store, unit, (twin for rows in twins.values() for twin in rows.values()))
+    name = _named_by_key if key_column(unit) == "record_id" else _names(store, twins)
     return {
-        source: {
-            row: partial(_duplicate, twin, names[twin.deposit.path][twin.row]) for row, twin in rows.items()
-        }
+        source: {row: partial(_duplicate, twin, name(twin)) for row, twin in rows.items()}
         for source, rows in twins.items()
     }
 
@@ -96,32 +92,20 @@ def _contaminated(match: Row, provenance: Row) -> Row:
     }
 
 
-def _record_ids(store: PartitionStore, unit: str, twins: Iterable[Twin]) -> dict[Path, dict[int, str]]:
-    """The record ids of twins, by the file of their fingerprints and place."""
-    deposits: dict[Path, Deposit] = {}
-    places: dict[Path, set[int]] = {}
-    for twin in twins:
-        deposits[twin.deposit.path] = twin.deposit
-        places.setdefault(twin.deposit.path, set()).add(twin.row)
-    if key_column(unit) == "record_id":
-        return _keys(deposits, places)
-    return {path: _ids_of(store, deposits[path], rows) for path, rows in places.items()}
+def _named_by_key(twin: Twin) -> str:
+    return twin.key.hex()
 
 
-def _keys(deposits: Mapping[Path, Deposit], places: Mapping[Path, set[int]]) -> dict[Path, dict[int, str]]:
-    """From the fingerprints, whose key is the id."""
-    history = History(tuple(deposits.values()))
-    starts = dict(zip(deposits, history.starts.tolist(), strict=False))
-    wanted = [(path, row) for path, rows in places.items() for row in rows]
-    keys = history.keys(np.array([starts[path] + row for path, row in wanted], np.int64))
-    found: dict[Path, dict[int, str]] = {}
-    for (path, row), key in zip(wanted, keys, strict=True):
-        found.setdefault(path, {})[row] = key.tobytes().hex()
-    return found
+def _names(store: PartitionStore, twins: Mapping[str, Mapping[int, Twin]]) -> Callable[[Twin], str]:
+    """The record ids of twins whose key is another, as rollouts have."""
+    rows: dict[Deposit, set[int]] = {}
+    for twin in (twin for found in twins.values() for twin in found.values()):
+        rows.setdefault(twin.deposit, set()).add(twin.row)
+    names = {deposit: _ids_of(store, deposit, wanted) for deposit, wanted in rows.items()}
+    return lambda twin: names[twin.deposit][twin.row]
 
 
 def _ids_of(store: PartitionStore, deposit: Deposit, rows: Iterable[int]) -> dict[int, str]:
-    """Rollouts have a key of their own."""
     batches = store.batches(deposit.table, deposit.day, ["record_id"])
     ids = [record_id for batch in batches for record_id in batch.column("record_id").to_pylist()]
     return {row: ids[row] for row in rows}

@@ -10,8 +10,8 @@ from pathlib import Path
 from medallion_assets.curate import removals
 from medallion_assets.curate.buckets import FOLDER_NAME
 from medallion_assets.curate.dedup import twins_of_today
+from medallion_assets.curate.deposits import deposits
 from medallion_assets.curate.fingerprint import CODE as FINGERPRINT_CODE
-from medallion_assets.curate.history import deposits
 from medallion_assets.curate.policy import newest_versions, split_stale
 from medallion_assets.schemas import UNIT_SCHEMAS
 from medallion_assets.stage import code_digest
@@ -23,6 +23,7 @@ CODE = (
     *FINGERPRINT_CODE,
     "medallion_assets.curate.buckets",
     "medallion_assets.curate.dedup",
+    "medallion_assets.curate.deposits",
     "medallion_assets.curate.history",
     "medallion_assets.curate.policy",
     "medallion_assets.curate.removals",
@@ -114,8 +115,8 @@ class UnitStage:
         seen = [
             [source, day, manifest.content_hash]
             for source, table in self.conformed
-            for day in store.keys(table)
-            if day <= key and (manifest := store.manifest(table, day)) and manifest.rows
+            for day, manifest in store.manifests(table, upto=key)
+            if manifest.rows
         ]
         return digest_of(seen)
 

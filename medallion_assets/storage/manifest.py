@@ -103,8 +103,10 @@ DECODER = msgspec.json.Decoder(Manifest)
 @lru_cache(maxsize=100_000)
 def _decoded(path: str, _inode: int, _mtime_ns: int) -> Manifest:
     """Decoded once: a replaced manifest is another inode."""
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        content = file.read()
     try:
-        return DECODER.decode(Path(path).read_bytes())
+        return DECODER.decode(content)
     except msgspec.DecodeError as error:
         raise DamagedManifest(Path(path), str(error)) from error
 

@@ -25,6 +25,10 @@ class StillStore(PartitionStore):
             self._keys[folder] = super().keys(table)
         return self._keys[folder]
 
+    def manifests(self, table: Table, *, upto: str) -> list[tuple[str, Manifest]]:
+        listed = ((key, self.manifest(table, key)) for key in self.keys(table) if key <= upto)
+        return [(key, manifest) for key, manifest in listed if manifest is not None]
+
     def manifest(self, table: Table, key: str) -> Manifest | None:
         place = (self.table_folder(table), key)
         if place not in self._manifests:

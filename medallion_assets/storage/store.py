@@ -12,7 +12,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -183,14 +183,18 @@ class PartitionStore:
 
     def keys(self, table: Table) -> list[str]:
         """The materialized partitions, ascending."""
-        try:
-            with os.scandir(self.table_folder(table)) as entries:
-                folders = [entry for entry in entries if entry.name.startswith("dt=")]
-        except FileNotFoundError:
-            return []
+        folder = self.table_folder(table)
         # By hand, since a long history asks this of thousands of folders at once.
-        held = (entry for entry in folders if os.path.exists(f"{entry.path}/{MANIFEST_NAME}"))  # noqa: PTH110
-        return sorted(entry.name.removeprefix("dt=") for entry in held)
+        return [key for key in _dated(folder) if os.path.exists(f"{folder}/dt={key}/{MANIFEST_NAME}")]  # noqa: PTH110
+
+    def manifests(self, table: Table, *, upto: str) -> list[tuple[str, Manifest]]:
+        """The materialized partitions up to this one, ascending, with their present generations."""
+        folder, found = self.table_folder(table), []
+        for key in _dated(folder):
+            if key <= upto:
+                with suppress(FileNotFoundError):
+                    found.append((key, Manifest.read(f"{folder}/dt={key}/{MANIFEST_NAME}")))
+        return found
 
     def manifest(self, table: Table, key: str) -> Manifest | None:
         """The present generation, or None."""
@@ -212,10 +216,9 @@ class PartitionStore:
         folder = self.folder(table, key)
         return [folder / part.name for part in (manifest.rejects if rejects else manifest.parts)]
 
-    def fingerprints(self, table: Table, key: str) -> tuple[Path, Part]:
+    def fingerprints(self, table: Table, key: str, manifest: Manifest) -> tuple[Path, Part]:
         """The file of the rows' fingerprints. Raises MissingFingerprints where there is none."""
-        manifest = self.manifest(table, key)
-        if manifest is None or not manifest.fingerprints:
+        if not manifest.fingerprints:
             raise MissingFingerprints(table, key)
         [part] = manifest.fingerprints
         return self.folder(table, key) / part.name, part
@@ -365,6 +368,15 @@ def _table_folder(root: Path, layer: str, name: str, version: str | None) -> Pat
     """Asked for each of a table's days, several times a run."""
     folder = root / _safe(layer) / _safe(name)
     return folder / f"v={_safe(version)}" if version else folder
+
+
+def _dated(folder: Path) -> list[str]:
+    """The keys of the folder's partitions, materialized or not, ascending."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name[3:] for entry in entries if entry.name.startswith("dt="))
+    except FileNotFoundError:
+        return []
 
 
 def _safe(name: str) -> str:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from medallion_assets.curate import buckets as buckets_module
 from medallion_assets.curate import dedup as dedup_module
 from medallion_assets.curate.dedup import twins_of_today
-from medallion_assets.curate.history import deposits
+from medallion_assets.curate.deposits import deposits
 from medallion_assets.curate.stage import UnitStage
 from medallion_assets.schemas import RL_ROLLOUTS
 from medallion_assets.stage import partitions_to_settle

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medallion_assets.curate.deposits import deposits
 from medallion_assets.curate.fingerprint import COMPARED, fingerprints_of
 from medallion_assets.curate.minhash import signatures
 from medallion_assets.schemas import FINGERPRINTS, PREFERENCE_TRIPLES, RL_ROLLOUTS, SFT_PAIRS
@@ -130,9 +131,9 @@ def test_the_file_of_a_partition_does_not_depend_on_batches(tmp_path: Path) -> N
     for batch in (1, 7, 1000):
         store = PartitionStore(tmp_path / str(batch))
         put(store, table, "2024-09-01", rows, batch=batch)
-        path, part = store.fingerprints(table, "2024-09-01")
-        written.add((path.name, path.read_bytes()))
-        assert part.rows == len(rows)
+        [deposit] = deposits(store, [("feed", table)], upto="2024-09-01")
+        written.add((deposit.path.name, deposit.path.read_bytes()))
+        assert deposit.rows == len(rows)
     assert len(written) == 1
 
 

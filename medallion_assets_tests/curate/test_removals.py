@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medallion_assets.curate.dedup import Twin
-from medallion_assets.curate.history import deposits
+from medallion_assets.curate.deposits import deposits
 from medallion_assets.curate.removals import contaminated, duplicates, split
 from medallion_assets.schemas import CONTAMINATION, REJECTS, RL_ROLLOUTS, SFT_PAIRS
 from medallion_assets.storage.manifest import Digests
 from medallion_assets.storage.store import Build, PartitionStore, Table
-from medallion_assets_tests.curate.fingerprinted import Row, put, said, table_of
+from medallion_assets_tests.curate.fingerprinted import Row, filed, put, said, table_of
 from medallion_assets_tests.curate.rollouts import landed, rollout
 
 DAY = "2024-09-01"
@@ -48,7 +48,8 @@ def removed(row: Row, repeated: Mapping[int, Any], given_away: Mapping[str, Any]
 
 def twin_of(store: PartitionStore, table: Table, row: int, similarity: float, *, same_key: bool) -> Twin:
     [deposit] = deposits(store, [("feed", table)], upto=DAY)
-    return Twin(deposit, row, similarity, same_key)
+    key = filed(deposit.path)[row]["dedup_key"]
+    return Twin(deposit, row, key, similarity, same_key)
 
 
 def verdict(row: Row, eval_set: str, coverage: float, **other: Any) -> Row:
