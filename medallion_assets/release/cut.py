@@ -1,0 +1,253 @@
+"""Cutting a release: gold partitions frozen under a name, with all that determined them.
+
+Belongs here: the order of the work, the folder. Does not: what is pinned (pins.py) or told (report/). Data
+files are hard links, so a release costs no space and what clears the store up can't reach it. The folder is
+made beside its place and renamed at the end: whoever sees the name sees the whole release.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medallion_assets.config_release import ReleaseConfig
+from medallion_assets.package.stage import GoldStage
+from medallion_assets.release.errors import NameTaken, NotSettled
+from medallion_assets.release.layouts import GOLD_COLUMNS, LAYOUTS
+from medallion_assets.release.lineage import Lineage
+from medallion_assets.release.manifest import (
+    MANIFEST_NAME,
+    ROWS,
+    TRAIN,
+    PinnedTokenizer,
+    Release,
+    ReleasedFile,
+    ReleaseManifest,
+    find_release,
+    release_folder,
+)
+from medallion_assets.release.pins import (
+    environment_of,
+    eval_index_of,
+    pinned_exports,
+    pinned_partitions,
+    pinned_tokenizers,
+    schemas_of,
+)
+from medallion_assets.release.records import write_ledger
+from medallion_assets.release.verify import verify
+from medallion_assets.schemas import SFT_UNIT
+from medallion_assets.storage import files
+from medallion_assets.storage.manifest import Manifest, Part
+from medallion_assets.storage.parts import PartWriter, read_batches
+from medallion_assets.storage.still import StillStore
+from medallion_assets.storage.store import PartitionStore
+
+RECORDS_FOLDER = "records"
+CARD_NAME, REPORT_NAME = "README.md", "report.html"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to cut: the release's own configuration, its lineage, and the pipeline's whole configuration."""
+
+    config: ReleaseConfig
+    lineage: Lineage
+    configuration: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """One gold partition of the release, as the store has it and as the manifest lists it."""
+
+    stage: GoldStage
+    manifest: Manifest
+    part: Part
+    file: ReleasedFile
+
+
+def cut(plan: Plan, store: PartitionStore) -> tuple[Release, bool]:
+    """The release, and whether it is new. One that is there already is left as it is.
+
+    Raises NameTaken where the same name would now hold other data, NotSettled where the store's partitions
+    are not what the present rules would make.
+    """
+    still = StillStore(store)  # one look at every manifest: what is pinned is what is linked
+    name = plan.config.name
+    with files.exclusive_lock(store.root / ".locks" / "releases" / f"{name}.lock"):
+        frozen = list(_frozen(plan, still))
+        if (release_folder(store.root, name) / MANIFEST_NAME).is_file():
+            return _as_it_is(find_release(name, store.root), plan, frozen), False
+        if unsettled := plan.lineage.unsettled(still):
+            raise NotSettled(name, unsettled)
+        with _folder(release_folder(store.root, name)) as folder:
+            release = _written(plan, still, frozen, folder)
+            verify(release)
+        return find_release(name, store.root), True
+
+
+def _frozen(plan: Plan, store: PartitionStore) -> Iterator[Frozen]:
+    for recipe, splits in plan.lineage.recipes.items():
+        for split, stage in splits.items():
+            for key, manifest in plan.lineage.manifests(stage, store):
+                for part in manifest.parts:
+                    if part.rows:
+                        file = ReleasedFile(
+                            path=f"{recipe}/{split}/dt={key}/{part.name}",
+                            sha256=part.sha256,
+                            size=part.size,
+                            rows=part.rows,
+                            tokens=manifest.summary.get("tokens"),
+                            recipe=recipe,
+                            split=split,
+                            layout=ROWS,
+                            partition=key,
+                        )
+                        yield Frozen(stage, manifest, part, file)
+
+
+def _as_it_is(release: Release, plan: Plan, frozen: list[Frozen]) -> Release:
+    """Whoever cuts again wants what is there; if that has become something else, they must be told."""
+    then = {file.path: file for file in release.manifest.data()}
+    now = {each.file.path: each.file for each in frozen}
+    differences = [f"{path}: it has this, and it would not" for path in sorted(then.keys() - now.keys())]
+    differences += [f"{path}: it would have this, and it has not" for path in sorted(now.keys() - then.keys())]
+    asked = {"from": plan.lineage.first, "to": plan.lineage.last, "layouts": list(plan.config.layouts)}
+    held = {"from": release.manifest.first, "to": release.manifest.last}
+    held |= {"layouts": list(release.manifest.layouts)}
+    differences += [f"{key}: {held[key]} then, {asked[key]} now" for key in asked if asked[key] != held[key]]
+    if differences:
+        raise NameTaken(plan.config.name, differences)
+    return release
+
+
+@contextmanager
+def _folder(place: Path) -> Iterator[Path]:
+    """A folder that gets its name once all in it is on the disk, or leaves nothing."""
+    files.make_folder(place.parent)
+    temporary = files.temporary_beside(place)
+    try:
+        temporary.mkdir()
+        yield temporary
+        for folder, _, _ in os.walk(temporary):
+            files.sync_folder(Path(folder))
+        os.rename(temporary, place)
+        files.sync_folder(place.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _written(plan: Plan, store: PartitionStore, frozen: list[Frozen], folder: Path) -> Release:
+    from medallion_assets.report.card import card_of
+    from medallion_assets.report.page import page_of
+    from medallion_assets.report.release import figures_of
+
+    config, lineage = plan.config, plan.lineage
+    listed = [_linked(store, each, folder) for each in frozen]
+    for layout in config.layouts:
+        listed += [_laid_out(each, layout, folder) for each in frozen if _is_sft(each.stage)]
+    tokenizers = list(pinned_tokenizers(lineage, plan.configuration))
+    listed += [kept for pin, source in tokenizers for kept in _kept_tokenizer(pin, source, folder)]
+    for recipe in lineage.recipes:
+        ledger = write_ledger(lineage, recipe, store, _made(folder / RECORDS_FOLDER))
+        listed.append(_other(f"{RECORDS_FOLDER}/{ledger.name}", folder, rows=ledger.rows))
+    manifest = ReleaseManifest(
+        name=config.name,
+        first=lineage.first,
+        last=lineage.last,
+        recipes=tuple(config.recipes),
+        layouts=tuple(config.layouts),
+        files=tuple(listed),
+        exports=tuple(pinned_exports(lineage, store)),
+        partitions=tuple(pinned_partitions(lineage, store)),
+        eval_index=eval_index_of(lineage, store),
+        tokenizers=tuple(pin for pin, _ in tokenizers),
+        configuration=plan.configuration,
+        schemas=schemas_of(lineage),
+        environment=environment_of(lineage),
+    )
+    figures = {recipe: figures_of(manifest, recipe, folder) for recipe in lineage.recipes}
+    for name, text in ((CARD_NAME, card_of(manifest, figures)), (REPORT_NAME, page_of(manifest, figures))):
+        files.replace_atomically(folder / name, text.encode())
+        listed.append(_other(name, folder))
+    return _sealed(manifest, listed, folder)
+
+
+def _sealed(manifest: ReleaseManifest, listed: list[ReleasedFile], folder: Path) -> Release:
+    """The manifest comes last, with every file."""
+    from msgspec.structs import replace
+
+    unique = {file.path: file for file in listed}
+    whole = replace(manifest, files=tuple(unique[path] for path in sorted(unique)))
+    content = whole.encode()
+    files.replace_atomically(folder / MANIFEST_NAME, content)
+    return Release(folder, content)
+
+
+def _linked(store: PartitionStore, each: Frozen, folder: Path) -> ReleasedFile:
+    path = folder / each.file.path
+    _link(store.folder(each.stage.table, each.file.partition or "") / each.part.name, path)
+    return each.file
+
+
+def _link(source: Path, path: Path) -> None:
+    """A second name for the same bytes, or a copy where the file system has no such thing."""
+    _made(path.parent)
+    try:
+        os.link(source, path)
+    except OSError:
+        _copy(source, path)
+
+
+def _copy(source: Path, path: Path) -> None:
+    with source.open("rb") as content, files.HashingFile(path) as copy:
+        while chunk := content.read(files.COPY_CHUNK_BYTES):
+            copy.write(chunk)
+
+
+def _laid_out(each: Frozen, layout: str, folder: Path) -> ReleasedFile:
+    from msgspec.structs import replace
+
+    file = each.file
+    home = _made(folder / f"{file.recipe}-{layout}" / str(file.split) / f"dt={file.partition}")
+    rule = LAYOUTS[layout]
+    writer = PartWriter(home, rule.schema, label="part-00000")
+    try:
+        for batch in read_batches([folder / file.path], GOLD_COLUMNS):
+            writer.write(rule.convert(batch))
+        part = writer.finish()
+    except BaseException:
+        writer.abandon()
+        raise
+    path = str((home / part.name).relative_to(folder))
+    return replace(file, path=path, sha256=part.sha256, size=part.size, rows=part.rows, layout=layout)
+
+
+def _is_sft(stage: GoldStage) -> bool:
+    return stage.silver.schema.name == SFT_UNIT
+
+
+def _kept_tokenizer(pin: PinnedTokenizer, source: Path, folder: Path) -> Iterator[ReleasedFile]:
+    """Copies, since the folder that they lie in is the user's own."""
+    home = _made(folder / pin.folder)
+    for name in pin.files:
+        if not (home / name).exists():  # of another recipe with the same tokenizer
+            _copy(source / name, home / name)
+        yield _other(f"{pin.folder}/{name}", folder)
+
+
+def _other(path: str, folder: Path, *, rows: int | None = None) -> ReleasedFile:
+    with (folder / path).open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return ReleasedFile(path=path, sha256=sha256, size=(folder / path).stat().st_size, rows=rows)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
