@@ -17,7 +17,14 @@ from medallion_assets.config_release import ReleaseConfig, complaints
 from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import Format, format_names, load_format
 from medallion_assets.curate.derived import NAMES
-from medallion_assets.schemas import DATA_UNITS, EVAL_PREFIX, GOLD_SCHEMAS, PROMPT_UNIT, ROLLOUT_UNIT, SFT_UNIT
+from medallion_assets.schemas import (
+    DATA_UNITS,
+    EVAL_PREFIX,
+    GOLD_SCHEMAS,
+    PROMPT_UNIT,
+    ROLLOUT_UNIT,
+    SFT_UNIT,
+)
 from medallion_assets.text.compared import PARTS
 
 Place = tuple[str | int, ...]

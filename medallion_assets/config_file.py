@@ -23,8 +23,8 @@ from medallion_assets.config import (
     RecipeConfig,
     SourceConfig,
 )
-from medallion_assets.config_release import ReleaseConfig
 from medallion_assets.config_checks import Place, Problem, Sections, choose_from, problems_across
+from medallion_assets.config_release import ReleaseConfig
 
 _Item = typing.TypeVar("_Item", SourceConfig, RecipeConfig, EvalSetConfig, ReleaseConfig)
 

@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
+from medallion_assets.config import PipelineConfig
 from medallion_assets.config_release import ReleaseConfig
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.release.errors import NameTaken, NotSettled
@@ -24,7 +27,6 @@ from medallion_assets.release.lineage import Lineage
 from medallion_assets.release.manifest import (
     MANIFEST_NAME,
     ROWS,
-    TRAIN,
     PinnedTokenizer,
     Release,
     ReleasedFile,
@@ -33,6 +35,7 @@ from medallion_assets.release.manifest import (
     release_folder,
 )
 from medallion_assets.release.pins import (
+    configuration_of,
     environment_of,
     eval_index_of,
     pinned_exports,
@@ -42,7 +45,11 @@ from medallion_assets.release.pins import (
 )
 from medallion_assets.release.records import write_ledger
 from medallion_assets.release.verify import verify
+from medallion_assets.report.card import card_of
+from medallion_assets.report.page import page_of
+from medallion_assets.report.release import figures_of
 from medallion_assets.schemas import SFT_UNIT
+from medallion_assets.stages import PipelineStages
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import Manifest, Part
 from medallion_assets.storage.parts import PartWriter, read_batches
@@ -60,6 +67,10 @@ class Plan:
     config: ReleaseConfig
     lineage: Lineage
     configuration: Mapping[str, Any]
+
+    @staticmethod
+    def of(release: ReleaseConfig, config: PipelineConfig, stages: PipelineStages) -> Plan:
+        return Plan(release, Lineage.of(release, stages), configuration_of(config))
 
 
 @dataclass(frozen=True)
@@ -117,10 +128,16 @@ def _as_it_is(release: Release, plan: Plan, frozen: list[Frozen]) -> Release:
     then = {file.path: file for file in release.manifest.data()}
     now = {each.file.path: each.file for each in frozen}
     differences = [f"{path}: it has this, and it would not" for path in sorted(then.keys() - now.keys())]
-    differences += [f"{path}: it would have this, and it has not" for path in sorted(now.keys() - then.keys())]
-    asked = {"from": plan.lineage.first, "to": plan.lineage.last, "layouts": list(plan.config.layouts)}
-    held = {"from": release.manifest.first, "to": release.manifest.last}
-    held |= {"layouts": list(release.manifest.layouts)}
+    differences += [
+        f"{path}: it would have this, and it has not" for path in sorted(now.keys() - then.keys())
+    ]
+    asked: dict[str, Any] = {
+        "from": plan.lineage.first,
+        "to": plan.lineage.last,
+        "layouts": list(plan.config.layouts),
+    }
+    held: dict[str, Any] = {"from": release.manifest.first, "to": release.manifest.last}
+    held["layouts"] = list(release.manifest.layouts)
     differences += [f"{key}: {held[key]} then, {asked[key]} now" for key in asked if asked[key] != held[key]]
     if differences:
         raise NameTaken(plan.config.name, differences)
@@ -137,17 +154,13 @@ def _folder(place: Path) -> Iterator[Path]:
         yield temporary
         for folder, _, _ in os.walk(temporary):
             files.sync_folder(Path(folder))
-        os.rename(temporary, place)
+        temporary.rename(place)
         files.sync_folder(place.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _written(plan: Plan, store: PartitionStore, frozen: list[Frozen], folder: Path) -> Release:
-    from medallion_assets.report.card import card_of
-    from medallion_assets.report.page import page_of
-    from medallion_assets.report.release import figures_of
-
     config, lineage = plan.config, plan.lineage
     listed = [_linked(store, each, folder) for each in frozen]
     for layout in config.layouts:
@@ -181,8 +194,6 @@ def _written(plan: Plan, store: PartitionStore, frozen: list[Frozen], folder: Pa
 
 def _sealed(manifest: ReleaseManifest, listed: list[ReleasedFile], folder: Path) -> Release:
     """The manifest comes last, with every file."""
-    from msgspec.structs import replace
-
     unique = {file.path: file for file in listed}
     whole = replace(manifest, files=tuple(unique[path] for path in sorted(unique)))
     content = whole.encode()
@@ -212,8 +223,6 @@ def _copy(source: Path, path: Path) -> None:
 
 
 def _laid_out(each: Frozen, layout: str, folder: Path) -> ReleasedFile:
-    from msgspec.structs import replace
-
     file = each.file
     home = _made(folder / f"{file.recipe}-{layout}" / str(file.split) / f"dt={file.partition}")
     rule = LAYOUTS[layout]

@@ -1,6 +1,7 @@
 """Loading a release where models are trained: with pyarrow and datasets, without Dagster or a store.
 
-Belongs here: the public `load` and `paths`. Does not: the order of a stream (stream.py) or hashing (verify.py).
+Belongs here: the public `load` and `paths`. Does not: the order of a stream (stream.py),
+hashing (verify.py).
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def _chosen(
     files = [file for file in of_recipe if file.split == split]
     if not files:
         splits = ", ".join(sorted({str(file.split) for file in of_recipe}))
-        raise NoRelease(f"{recipe} of the release {release.manifest.name} has no split {split!r}, but: {splits}")
+        raise NoRelease(
+            f"{recipe} of the release {release.manifest.name} has no split {split!r}, but: {splits}"
+        )
     return release, sorted(files, key=lambda file: (str(file.partition), file.path))
 
 

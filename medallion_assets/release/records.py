@@ -144,9 +144,7 @@ def _rejects(store: PartitionStore, lineage: Lineage, table: Table) -> str | Non
     return f"SELECT record_id, {PLACE}, {why} FROM {READ.format(paths=_literal(paths))}"
 
 
-def _paths(
-    store: PartitionStore, lineage: Lineage, table: Table, *, rejects: bool = False
-) -> list[Path]:
+def _paths(store: PartitionStore, lineage: Lineage, table: Table, *, rejects: bool = False) -> list[Path]:
     days = (key for key in store.keys(table) if lineage.first <= key <= lineage.last)
     return [path for key in days for path in store.paths(table, key, rejects=rejects)]
 

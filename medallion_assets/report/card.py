@@ -18,7 +18,13 @@ COUNTS = ("landed", "conformed", "kept", "held", "tokens")
 
 def card_of(manifest: ReleaseManifest, figures: Mapping[str, Figures]) -> str:
     return "\n".join(
-        [*_front_matter(manifest), *_about(manifest), *_funnels(figures), *_sources(manifest), *_use(manifest)]
+        [
+            *_front_matter(manifest),
+            *_about(manifest),
+            *_funnels(figures),
+            *_sources(manifest),
+            *_use(manifest),
+        ]
     )
 
 
@@ -122,8 +128,8 @@ def _use(manifest: ReleaseManifest) -> Iterator[str]:
     yield f"medallion audit {manifest.name}"
     yield "```"
     yield ""
-    yield "builds the release again from its exports, with the configuration and the tokenizers kept here, and"
-    yield "compares it byte for byte."
+    yield "builds the release again from its exports, with the configuration and the tokenizers kept"
+    yield "here, and compares it byte for byte."
     yield ""
 
 

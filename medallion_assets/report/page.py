@@ -18,7 +18,8 @@ BLUE, RED = "#3b76c4", "#c9573c"
 MOST_BARS = 20
 COUNTS = ("landed", "conformed", "kept", "held", "tokens")
 STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#222;background:#fff;max-width:60em;margin:2em auto;padding:0 1em}
+body{font:15px/1.5 system-ui,sans-serif;color:#222;background:#fff}
+body{max-width:60em;margin:2em auto;padding:0 1em}
 table{border-collapse:collapse;margin:1em 0}
 th,td{padding:.25em .8em;border-bottom:1px solid #ddd;text-align:left}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
@@ -136,4 +137,4 @@ def _short(count: int) -> str:
 
 
 def _number(count: int | None) -> str:
-    return "–" if count is None else f"{count:,}"
+    return "-" if count is None else f"{count:,}"

@@ -1,4 +1,4 @@
-"""What a release is like, in numbers: its funnel by source, its rejects, its lengths and how full its bins are.
+"""What a release is like, in numbers: its funnel by source, rejects, lengths and how full its bins are.
 
 Belongs here: counting a recipe's ledger and rows. Does not: how they look (card.py, page.py).
 """
