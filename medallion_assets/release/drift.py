@@ -55,7 +55,7 @@ def _identity(gold: GoldStage) -> str:
 
 def configuration_drift(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Drift]:
     """By the dotted path of each key."""
-    yield from _differing("configuration", _flat(then), _flat(now))
+    yield from _changed(then, now)
 
 
 def tokenizer_drift(then: tuple[PinnedTokenizer, ...], now: Mapping[str, str]) -> Iterator[Drift]:
@@ -78,11 +78,11 @@ def library_drift(then: Environment, now: Environment) -> Iterator[Drift]:
 
 
 def code_drift(then: Environment, now: Environment) -> Iterator[Drift]:
-    """By table; its digest covers libraries too, so only where a module of ours has changed."""
+    """By table and by module: a table's digest covers libraries too, and not every module makes data."""
+    tables = list(_differing("code", then.code, now.code))
     modules = list(_differing("code", then.modules, now.modules))
-    if modules:
-        for table in _differing("code", then.code, now.code):
-            yield Drift("code", f"the code of {table.what}", table.then, table.now)
+    if tables and modules:
+        yield from (Drift("code", f"the code of {each.what}", each.then, each.now) for each in tables)
         yield from (Drift("code", f"module {each.what}", each.then, each.now) for each in modules)
 
 
@@ -98,15 +98,26 @@ def _differing(cause: Cause, then: Mapping[str, str], now: Mapping[str, str]) ->
             yield Drift(cause, what, before, after)
 
 
-def _flat(value: Any, path: str = "") -> dict[str, str]:
-    """Every leaf by its path; items that have names are found by them, wherever they stand in their list."""
+def _changed(then: Any, now: Any, path: str = "") -> Iterator[Drift]:
+    """What is on one side only, at the highest key; items that have names are found by them."""
+    before, after = _children(then), _children(now)
+    if before is not None and after is not None:
+        for key in sorted(before.keys() | after.keys()):
+            yield from _changed(before.get(key, ABSENT), after.get(key, ABSENT), f"{path}{key}")
+    elif then != now:
+        yield Drift("configuration", path.removeprefix("."), _told(then), _told(now))
+
+
+def _children(value: Any) -> Mapping[str, Any] | None:
     if isinstance(value, Mapping):
-        children = ((f"{path}.{key}" if path else str(key), each) for key, each in value.items())
-    elif isinstance(value, list | tuple) and value and all(_name(each) for each in value):
-        children = ((f"{path}[{_name(each)}]", each) for each in value)
-    else:
-        return {path: canonical_json(value)}
-    return {key: leaf for where, child in children for key, leaf in _flat(child, where).items()}
+        return {f".{key}": each for key, each in value.items()}
+    if isinstance(value, list | tuple) and all(_name(each) for each in value):
+        return {f"[{_name(each)}]": each for each in value}
+    return None
+
+
+def _told(value: Any) -> str:
+    return ABSENT if value == ABSENT else canonical_json(value)
 
 
 def _name(item: Any) -> str | None:

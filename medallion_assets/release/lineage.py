@@ -36,9 +36,8 @@ class Lineage:
     @staticmethod
     def of(release: ReleaseConfig, stages: PipelineStages) -> Lineage:
         recipes = {name: _splits(name, stages) for name in release.recipes}
-        gold = [stage for splits in recipes.values() for stage in splits.values()]
         units = {name: _unit_of(splits[TRAIN], stages) for name, splits in recipes.items()}
-        upstream = _upstream(list(stages.all()), gold)
+        upstream = _upstream(stages, [gold for splits in recipes.values() for gold in splits.values()])
         return Lineage(upstream, recipes, units, release.first.isoformat(), release.last.isoformat())
 
     def keys(self, stage: Stage, found: Sequence[str] | set[str]) -> list[str]:
@@ -52,6 +51,9 @@ class Lineage:
         if _is_of_evals(stage):
             return sorted(found)
         return sorted(key for key in found if key <= self.last)
+
+    def gold(self) -> Iterator[GoldStage]:
+        return (stage for splits in self.recipes.values() for stage in splits.values())
 
     def bronze(self) -> Iterator[Stage]:
         return (stage for stage in self.stages if stage.asset_path[0] == "bronze")
@@ -94,7 +96,8 @@ def _unit_of(gold: GoldStage, stages: PipelineStages) -> UnitStage:
     return next(unit for table in tables for unit in stages.units.values() if unit.table == table)
 
 
-def _upstream(everything: Sequence[Stage], gold: Sequence[Stage]) -> tuple[Stage, ...]:
+def _upstream(stages: PipelineStages, gold: Sequence[Stage]) -> tuple[Stage, ...]:
+    everything = list(stages.all())
     wanted = {(table.layer, table.name) for stage in gold for table in stage.inputs}
     chosen = list(gold)
     for stage in reversed(everything):
