@@ -131,14 +131,11 @@ def _as_it_is(release: Release, plan: Plan, frozen: list[Frozen]) -> Release:
     differences += [
         f"{path}: it would have this, and it has not" for path in sorted(now.keys() - then.keys())
     ]
-    asked: dict[str, Any] = {
-        "from": plan.lineage.first,
-        "to": plan.lineage.last,
-        "layouts": list(plan.config.layouts),
-    }
-    held: dict[str, Any] = {"from": release.manifest.first, "to": release.manifest.last}
-    held["layouts"] = list(release.manifest.layouts)
-    differences += [f"{key}: {held[key]} then, {asked[key]} now" for key in asked if asked[key] != held[key]]
+    held = (release.manifest.first, release.manifest.last, ", ".join(release.manifest.layouts))
+    asked = (plan.lineage.first, plan.lineage.last, ", ".join(plan.config.layouts))
+    for key, before, after in zip(("from", "to", "layouts"), held, asked, strict=True):
+        if before != after:
+            differences.append(f"{key}: {before or 'none'} then, {after or 'none'} now")
     if differences:
         raise NameTaken(plan.config.name, differences)
     return release

@@ -166,7 +166,10 @@ def _moved(duck: DuckDBPyConnection, here: Release, there: Release, recipe: str)
         "exports": [each.sha256 for each in there.manifest.exports],
     }
     rows = duck.execute(MOVED, values).fetchall()
-    return tuple(Moved(*row[:6], tuple(row[6])) for row in rows)
+    return tuple(
+        Moved(source, why, stage, reason, table, records, tuple(examples))
+        for source, why, stage, reason, table, records, examples in rows
+    )
 
 
 def ledger(release: Release, recipe: str) -> str:

@@ -57,7 +57,7 @@ def _chosen(
     name: str | Path, recipe: str | None, split: str, data: str | Path | None
 ) -> tuple[Release, list[ReleasedFile]]:
     release = find_release(name, Path(data) if data is not None else None)
-    recipes = list(dict.fromkeys(_called(file) for file in release.manifest.files if file.recipe))
+    recipes = sorted({_called(file) for file in release.manifest.files if file.recipe})
     if recipe is None and len(release.manifest.recipes) == 1:
         recipe = release.manifest.recipes[0]
     if recipe not in recipes:
