@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +32,18 @@ def first_difference(then: Path, now: Path) -> Location:
     if unreadable := unreadable_place(then):
         return unreadable
     start = 0
-    for before, after in zip_longest(_batches(then), _batches(now)):
-        if before is None or after is None or before.num_rows != after.num_rows:
-            return _of_counts(then, now)
+    for before, after in zip(_batches(then), _batches(now), strict=False):
+        rows = min(before.num_rows, after.num_rows)
+        before, after = before.slice(0, rows), after.slice(0, rows)
         for name in dict.fromkeys([*before.schema.names, *after.schema.names]):
             if name not in before.schema.names or name not in after.schema.names:
                 return Location(None, name, None, "one of the two has no such column")
             if not before.column(name).equals(after.column(name)):
                 return _in_batch(before, after, name, start)
-        start += before.num_rows
+        start += rows
+    counts = [pq.read_metadata(path).num_rows for path in (then, now)]
+    if counts[0] != counts[1]:
+        return Location(min(counts), None, None, f"{counts[0]} rows then, {counts[1]} now")
     return Location(None, None, None, "all rows are equal; the files' own structure differs")
 
 
@@ -68,11 +70,6 @@ def unreadable_place(path: Path) -> Location | None:
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         yield from file.iter_batches(batch_size=BATCH_ROWS)
-
-
-def _of_counts(then: Path, now: Path) -> Location:
-    before, after = (pq.read_metadata(path).num_rows for path in (then, now))
-    return Location(min(before, after), None, None, f"{before} rows then, {after} now")
 
 
 def _in_batch(before: pa.RecordBatch, after: pa.RecordBatch, name: str, start: int) -> Location:

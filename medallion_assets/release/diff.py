@@ -30,7 +30,7 @@ SHOWN_IDS = 5
 READ = "read_parquet(${name}, hive_partitioning = false)"
 WHY = "{'stage': stage, 'reason': reason, 'rejected_by': rejected_by}"
 # Records of one side that the other does not hold. Over there they fell out, by their id or before they had
-# one by their place, or they never came by. That a twin went too says less than why the record itself did.
+# one by their place, or they never came by. That a twin fell out says less than where the record itself was.
 MOVED = f"""
 WITH here AS (
     SELECT DISTINCT record_id, source, landing_date, export_sha256, record_number
@@ -43,18 +43,21 @@ WITH here AS (
     SELECT source, export_sha256, record_number, min({WHY}) AS fate
     FROM {READ.format(name="there")} WHERE record_id IS NULL GROUP BY ALL
 ), fates AS (
-    SELECT here.*, coalesce(there.fate.why, nameless.fate) AS fate
+    SELECT here.*, coalesce(there.fate.why, nameless.fate) AS fate, coalesce(there.fate.twin, false) AS twin
     FROM here LEFT JOIN there USING (record_id)
     LEFT JOIN nameless USING (source, export_sha256, record_number)
     WHERE NOT coalesce(held, false)
 )
 SELECT source, CASE
-        WHEN fate IS NOT NULL THEN 'rejected'
+        WHEN fate IS NOT NULL AND NOT twin THEN 'rejected'
         WHEN landing_date NOT BETWEEN $first::DATE AND $last::DATE THEN 'outside'
         WHEN NOT list_contains($exports, export_sha256) THEN 'export'
+        WHEN twin THEN 'rejected'
         ELSE 'changed'
-    END AS why, coalesce(fate.stage, '') AS stage, coalesce(fate.reason, '') AS reason,
-    coalesce(fate.rejected_by, '') AS rejected_by,
+    END AS why,
+    if(why = 'rejected', fate.stage, '') AS stage,
+    if(why = 'rejected', fate.reason, '') AS reason,
+    if(why = 'rejected', fate.rejected_by, '') AS rejected_by,
     count(*) AS records, min(record_id, {SHOWN_IDS}) AS examples
 FROM fates GROUP BY ALL ORDER BY records DESC, source, why, stage, reason, rejected_by
 """

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner, Result
+
+from medallion_assets.cli import main
 from medallion_assets.config import PipelineConfig
 from medallion_assets.release.audit import Audit, audit
 from medallion_assets.release.cut import Plan, cut
@@ -75,3 +79,11 @@ def flip(path: Path, at: float = 0.5) -> None:
     content[int(len(content) * at)] ^= 1
     path.unlink()  # the store has the same bytes under another name
     path.write_bytes(content)
+
+
+def medallion(site: ReleaseSite, *words: str) -> Result:
+    """The command line on the site's store and configuration."""
+    config = site.store.root.parent / "pipeline.yaml"
+    config.write_text(json.dumps(site.config.model_dump(mode="json")))
+    options = ["--config", str(config)] if words[0] == "audit" else []
+    return CliRunner().invoke(main, [*words, *options], env={"MEDALLION_DATA": str(site.store.root)})
