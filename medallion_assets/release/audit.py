@@ -73,7 +73,7 @@ def audit(release: Release, store: PartitionStore, today: Today | None) -> Audit
     wrong = altered(release)
     exports = list(_altered_exports(release, store))
     skipped = _obstacle(wrong, exports)
-    with _scratch(store) as scratch:
+    with _scratch(release, store) as scratch:
         again = None
         try:
             found = _drifts(release, today, scratch)
@@ -204,11 +204,14 @@ def _where(file: ReleasedFile) -> str:
 
 
 @contextmanager
-def _scratch(store: PartitionStore) -> Iterator[Path]:
-    """On the store's own disk, since a rebuild is as large as the store."""
-    folder = files.temporary_beside(store.root / ".scratch" / "audit")
-    files.make_folder(folder)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def _scratch(release: Release, store: PartitionStore) -> Iterator[Path]:
+    """On the store's own disk, since a rebuild is as large as the store; one audit of a release at a time."""
+    name = f"audit-{release.manifest.name}"
+    folder = store.root / ".scratch" / name
+    with files.exclusive_lock(store.root / ".locks" / "releases" / f"{name}.lock"):
+        try:
+            shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
+            files.make_folder(folder)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -143,10 +143,14 @@ def _as_it_is(release: Release, plan: Plan, frozen: list[Frozen]) -> Release:
 
 @contextmanager
 def _folder(place: Path) -> Iterator[Path]:
-    """A folder that gets its name once all in it is on the disk, or leaves nothing."""
+    """A folder that gets its name once all in it is on the disk, or leaves nothing.
+
+    The caller holds the release's lock, so what is there before is of one that was killed.
+    """
     files.make_folder(place.parent)
-    temporary = files.temporary_beside(place)
+    temporary = place.parent / f"{files.TEMPORARY_PREFIX}{place.name}"
     try:
+        shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         yield temporary
         for folder, _, _ in os.walk(temporary):

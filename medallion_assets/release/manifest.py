@@ -123,12 +123,27 @@ class Release:
             self.manifest = DECODER.decode(content)
         except msgspec.DecodeError as error:
             raise DamagedRelease(folder, [f"{MANIFEST_NAME} can't be read: {error}"]) from error
+        if wrong := list(_faults(self.manifest)):
+            raise DamagedRelease(folder, wrong)
 
     def path(self, file: ReleasedFile) -> Path:
         return self.folder / file.path
 
 
 DECODER = msgspec.json.Decoder(ReleaseManifest)
+
+
+def _faults(manifest: ReleaseManifest) -> Iterator[str]:
+    """What no version of ours writes: whoever made it, nothing outside of the folder is read or linked."""
+    if manifest.manifest_version != MANIFEST_VERSION:
+        found = manifest.manifest_version
+        yield f"{MANIFEST_NAME} is of version {found}, and {MANIFEST_VERSION} is read here"
+    for file in manifest.files:
+        if file.path.startswith("/") or ".." in file.path.split("/"):
+            yield f"{MANIFEST_NAME} names a file outside of the release: {file.path!r}"
+    for export in manifest.exports:
+        if "/" in export.part:
+            yield f"{MANIFEST_NAME} names a part outside of its partition: {export.part!r}"
 
 
 def release_folder(data: Path, name: str) -> Path:

@@ -12,10 +12,10 @@ from html import escape
 from medallion_assets.release.manifest import ReleaseManifest
 from medallion_assets.report.release import FILL_STEPS, Figures
 
-WIDTH, LINE, LABEL, BAR = 760, 22, 230, 420
+WIDTH, LINE, LABEL, BAR = 780, 22, 320, 380
 COLUMNS_HEIGHT, COLUMN_ROOM = 140, 700
 BLUE, RED = "#3b76c4", "#c9573c"
-MOST_BARS = 20
+MOST_BARS, MOST_CHARACTERS = 20, 50
 COUNTS = ("landed", "conformed", "kept", "held", "tokens")
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#222;background:#fff}
@@ -96,7 +96,8 @@ def _bars(title: str, bars: Bars, colour: str) -> str:
         ordered = [*ordered[: MOST_BARS - 1], (f"{len(rest)} others", sum(count for _, count in rest))]
     longest = max((count for _, count in ordered), default=0) or 1
     drawn = "".join(
-        f'<text x="{LABEL - 8}" y="{place * LINE + 15}" text-anchor="end">{escape(name[:40])}</text>'
+        f'<text x="{LABEL - 8}" y="{place * LINE + 15}" text-anchor="end">'
+        f"{escape(name[:MOST_CHARACTERS])}</text>"
         f'<rect x="{LABEL}" y="{place * LINE + 3}" width="{max(round(BAR * count / longest), min(count, 1))}"'
         f' height="{LINE - 6}" fill="{colour}"/>'
         f'<text x="{LABEL + round(BAR * count / longest) + 6}" y="{place * LINE + 15}">{count:,}</text>'
