@@ -20,8 +20,10 @@ import pyarrow.parquet as pq
 if TYPE_CHECKING:
     from datasets import IterableDataset
 
-# Rows of this much are shuffled with one another, and held in memory.
+# Rows of this much are shuffled with one another, and held in memory; of less, where there is less than this
+# many times as much, so that as many workers of a DataLoader have something to do.
 BLOCK_BYTES = 128 << 20
+LEAST_BLOCKS = 16
 SLICE_ROWS = 256
 
 
@@ -29,8 +31,8 @@ SLICE_ROWS = 256
 class Stream:
     """How to stream. Without a `seed`, rows come as they are stored, in every epoch.
 
-    Each of `world_size` ranks gets its own share; all together get every row once. `set_epoch` on the
-    dataset starts another order of the same seed.
+    Each of `world_size` ranks gets its own share, of the same size but for one row; all together get every
+    row once. `set_epoch` on the dataset starts another order of the same seed; a state is of its epoch.
     """
 
     seed: int | None = None
@@ -68,7 +70,8 @@ def streamed(paths: Sequence[Path], stream: Stream) -> IterableDataset:
     info = DatasetInfo(features=Features.from_arrow_schema(pq.read_schema(paths[0])))
     dataset = IterableDataset(Blocks(groups, stream.seed), info=info)
     if stream.world_size > 1:
-        dataset = split_dataset_by_node(dataset, rank=stream.rank, world_size=stream.world_size)
+        # By rows and not by blocks: ranks that step together must not run out of rows at different times.
+        dataset = split_dataset_by_node(dataset, stream.rank, stream.world_size, strategy="examples")
     dataset.set_epoch(stream.epoch)
     return dataset
 
@@ -79,8 +82,9 @@ def _groups(path: Path) -> Iterator[Group]:
         yield Group(str(path), number, metadata.row_group(number).total_byte_size)
 
 
-def blocks_of(groups: Sequence[Group], most: int = BLOCK_BYTES) -> Iterator[tuple[Group, ...]]:
+def blocks_of(groups: Sequence[Group]) -> Iterator[tuple[Group, ...]]:
     """Groups in their order, together as long as they are not too much."""
+    most = min(BLOCK_BYTES, sum(group.bytes for group in groups) // LEAST_BLOCKS)
     block: list[Group] = []
     for group in groups:
         if block and sum(each.bytes for each in block) + group.bytes > most:

@@ -146,7 +146,7 @@ def test_a_stream_goes_on_where_its_state_was_saved(
 
 
 @given(seed=st.none() | st.integers(0, 99), epoch=st.integers(0, 3), world=st.integers(1, 5))
-def test_all_ranks_together_have_every_row_once(
+def test_all_ranks_together_have_every_row_once_and_each_as_many(
     release: Release, seed: int | None, epoch: int, world: int
 ) -> None:
     shares = [
@@ -158,6 +158,7 @@ def test_all_ranks_together_have_every_row_once(
         for rank in range(world)
     ]
     assert sorted(row for share in shares for row in share) == sorted(ids(stored(release, "plain")))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_a_seed_and_an_epoch_name_one_order(release: Release) -> None:
@@ -174,6 +175,7 @@ def test_a_seed_and_an_epoch_name_one_order(release: Release) -> None:
 def test_days_meet_in_a_block(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a shuffled stream would still be sorted by day."""
     monkeypatch.setattr(streaming, "BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr(streaming, "LEAST_BLOCKS", 1)
     day = {row: file.partition for file in release.manifest.data("plain") for row in _ids_in(release, file)}
     days = [day[row] for row in ids(load(release.folder, "plain", streaming=Stream(seed=1)))]
     changes = sum(before != after for before, after in pairwise(days))
