@@ -1,48 +1,43 @@
 """An audit: is every file of a release what was released, and does bronze still lead to the same bytes?
 
-Belongs here: the order of questions, and what each answer is put down to. Does not: hashing (verify.py),
-building (rebuild.py), looking at rows (compare.py) or at pins (drift.py).
+Belongs here: the order of questions. Does not: hashing (verify.py), building (rebuild.py), what differs
+(differences.py) or looking at pins (drift.py).
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from medallion_assets.release.compare import Location, first_difference, unreadable_place
+from medallion_assets.release.compare import unreadable_place
+from medallion_assets.release.differences import (
+    Difference,
+    SilverRows,
+    altered_files,
+    files_that_differ,
+    partitions_that_differ,
+)
 from medallion_assets.release.drift import (
-    Cause,
+    ABSENT,
     Drift,
     Today,
-    changed_tables,
     code_drift,
     configuration_drift,
     library_drift,
     tokenizer_drift,
 )
-from medallion_assets.release.manifest import PinnedExport, Release, ReleasedFile
-from medallion_assets.release.pins import TOKENIZERS, environment_of
+from medallion_assets.release.lineage import Lineage
+from medallion_assets.release.manifest import PinnedExport, Release
+from medallion_assets.release.pins import TOKENIZERS, environment_of, pinned_exports
 from medallion_assets.release.rebuild import bronze_part, pinned_lineage, rebuilt
 from medallion_assets.release.verify import altered, what_is_wrong
 from medallion_assets.storage import files
 from medallion_assets.storage.store import PartitionStore
-
-Kind = tuple[str | None, ...]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Something that is not what was released: where, what, and why."""
-
-    cause: Cause
-    where: str  # table and partition, or file
-    what: str
-    location: Location | None = None
 
 
 @dataclass(frozen=True)
@@ -57,8 +52,8 @@ class Audit:
     files: int
     exports: int
     differences: tuple[Difference, ...]
-    drifts: tuple[Drift, ...] = field(default=())
-    skipped: str | None = None
+    drifts: tuple[Drift, ...]
+    skipped: str | None
 
     @property
     def passed(self) -> bool:
@@ -72,38 +67,51 @@ def audit(release: Release, store: PartitionStore, today: Today | None) -> Audit
     """
     wrong = altered(release)
     exports = list(_altered_exports(release, store))
-    skipped = _obstacle(wrong, exports)
     with _scratch(release, store) as scratch:
-        again = None
         try:
-            found = _drifts(release, today, scratch)
-            again = rebuilt(release, store, scratch) if skipped is None else None
+            lineage = pinned_lineage(release, scratch)
         except ValidationError as error:
-            found = []
-            skipped = f"today's code does not read the pinned configuration: {error}"
-        differences = [*exports, *(_of_file(release, path, what, again) for path, what in wrong.items())]
-        if again is not None:
-            differences += _partitions_that_differ(release, again)
-            differences += _files_that_differ(release, again, set(wrong))
+            why = f"today's code does not read the pinned configuration: {error}"
+            return _audit(release, [*exports, *altered_files(release, wrong)], [], skipped=why)
+        drifts = list(_drifts(release, lineage, store, today))
+        if obstacle := _obstacle(wrong, exports):
+            return _audit(release, [*exports, *altered_files(release, wrong)], drifts, skipped=obstacle)
+        again = rebuilt(release, store, scratch)
+        rows = SilverRows(lineage, store, PartitionStore(scratch))
+        differences = [
+            *altered_files(release, wrong, again),
+            *partitions_that_differ(release, again, rows),
+            *files_that_differ(release, again, known=wrong),
+        ]
+        return _audit(release, differences, drifts)
+
+
+def _audit(
+    release: Release,
+    differences: Sequence[Difference],
+    drifts: Sequence[Drift],
+    *,
+    skipped: str | None = None,
+) -> Audit:
+    files_, exports = len(release.manifest.files), len(release.manifest.exports)
     return Audit(
-        name=release.manifest.name,
-        release_id=release.id,
-        files=len(release.manifest.files),
-        exports=len(release.manifest.exports),
-        differences=tuple(differences),
-        drifts=tuple(found),
-        skipped=skipped,
+        release.manifest.name, release.id, files_, exports, tuple(differences), tuple(drifts), skipped
     )
 
 
-def _drifts(release: Release, today: Today | None, scratch: Path) -> list[Drift]:
-    then = release.manifest
-    now = environment_of(pinned_lineage(release, scratch))
-    found = [*library_drift(then.environment, now), *code_drift(then.environment, now)]
+def _drifts(
+    release: Release, lineage: Lineage, store: PartitionStore, today: Today | None
+) -> Iterator[Drift]:
+    then, now = release.manifest, environment_of(lineage)
+    pinned = {(export.source, export.sha256) for export in then.exports}
+    for export in pinned_exports(lineage, store):
+        if (export.source, export.sha256) not in pinned:
+            yield Drift("data", _bronze(export), ABSENT, export.file)
     if today is not None:
-        configured = configuration_drift(then.configuration, today.configuration)
-        found = [*configured, *tokenizer_drift(then.tokenizers, today.tokenizers), *found]
-    return found
+        yield from configuration_drift(then.configuration, today.configuration)
+        yield from tokenizer_drift(then.tokenizers, today.tokenizers)
+    yield from library_drift(then.environment, now)
+    yield from code_drift(then.environment, now)
 
 
 def _altered_exports(release: Release, store: PartitionStore) -> Iterator[Difference]:
@@ -126,81 +134,6 @@ def _obstacle(wrong: dict[str, str], exports: list[Difference]) -> str | None:
     if any(path.startswith(f"{TOKENIZERS}/") for path in wrong):
         return "the tokenizer that the release keeps is not what it was made with"
     return None
-
-
-def _of_file(release: Release, path: str, what: str, again: Release | None) -> Difference:
-    """A file that somebody or something has altered since; its twin, where there is one, tells the row."""
-    file = next(file for file in release.manifest.files if file.path == path)
-    cause: Cause = "tokenizer" if path.startswith(f"{TOKENIZERS}/") else "data"
-    if what == "is missing" or not path.endswith(".parquet"):
-        return Difference(cause, _where(file), f"{path} {what}")
-    if again is None:
-        return Difference(cause, _where(file), f"{path} {what}", unreadable_place(release.path(file)))
-    twin = next((each for each in again.manifest.files if _kind(each) == _kind(file)), None)
-    location = first_difference(release.path(file), again.path(twin)) if twin else None
-    return Difference(cause, _where(file), f"{path} {what}", location)
-
-
-def _partitions_that_differ(release: Release, again: Release) -> Iterator[Difference]:
-    """In the order in which data flows, the first table that differs: all after it are made from it."""
-    then = {(each.table, each.partition): each.content_hash for each in release.manifest.partitions}
-    now = {(each.table, each.partition): each.content_hash for each in again.manifest.partitions}
-    places = dict.fromkeys([*then, *now])
-    differing = [place for place in places if then.get(place) != now.get(place)]
-    if differing:
-        table = differing[0][0]
-        days = [day for name, day in differing if name == table]
-        what = f"{len(days)} of its partitions come out with other rows: the first table on the way to do so"
-        yield Difference(_cause(release, again, table), f"{table} {days[0]}", what)
-    if release.manifest.eval_index != again.manifest.eval_index:
-        yield Difference(
-            _cause(release, again, "silver/eval_index"), "silver/eval_index", "it has other items"
-        )
-
-
-def _files_that_differ(release: Release, again: Release, known: set[str]) -> Iterator[Difference]:
-    """Files whose own bytes are as released, and come out otherwise."""
-    then = {_kind(file): file for file in release.manifest.files}
-    now = {_kind(file): file for file in again.manifest.files}
-    for kind in sorted({*then, *now}, key=str):
-        file, twin = then.get(kind), now.get(kind)
-        there = file or twin
-        if there is None or there.path in known or (file and twin and file.sha256 == twin.sha256):
-            continue
-        table = f"gold/{there.recipe}" if there.recipe else ""
-        cause = _cause(release, again, table)
-        if file is None or twin is None:
-            lacking = "is not made any more" if file else "is made now, and was not released"
-            yield Difference(cause, _where(there), f"{there.path} {lacking}")
-            continue
-        location = None
-        if file.path.endswith(".parquet"):
-            location = first_difference(release.path(file), again.path(twin))
-        yield Difference(cause, _where(file), f"{file.path} comes out with other bytes", location)
-
-
-def _cause(release: Release, again: Release, table: str) -> Cause:
-    """What else is not as it was. Data, configuration and tokenizer are the pinned ones in a rebuild."""
-    then, now = release.manifest.environment, again.manifest.environment
-    if then.modules != now.modules and (not table or changed_tables(then, now)):
-        return "code"
-    if (then.packages, then.python, then.unicode) != (now.packages, now.python, now.unicode):
-        return "library"
-    return "unexplained"
-
-
-def _kind(file: ReleasedFile) -> Kind:
-    """What a file is, whatever its content: the hash in its name is left out."""
-    stem, _, _ = file.path.rpartition("-")
-    name = stem if file.path.endswith(".parquet") else file.path
-    return (file.recipe, file.split, file.layout, file.partition, name)
-
-
-def _where(file: ReleasedFile) -> str:
-    if file.recipe is None:
-        return file.path
-    table = file.recipe if file.split == "train" else f"{file.recipe}_{file.split}"
-    return f"gold/{table} {file.partition}"
 
 
 @contextmanager

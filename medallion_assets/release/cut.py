@@ -1,13 +1,12 @@
 """Cutting a release: gold partitions frozen under a name, with all that determined them.
 
-Belongs here: the order of the work, the folder. Does not: what is pinned (pins.py) or told (report/). Data
-files are hard links, so a release costs no space and what clears the store up can't reach it. The folder is
-made beside its place and renamed at the end: whoever sees the name sees the whole release.
+Belongs here: the order of the work, the folder. Does not: writing files (freeze.py), what is pinned (pins.py)
+or told (report/). Data files are hard links, so a release costs no space, and what clears the store up can't
+reach it. The folder is made beside its place and renamed at the end: whoever sees the name sees all of it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -20,14 +19,12 @@ from msgspec.structs import replace
 
 from medallion_assets.config import PipelineConfig
 from medallion_assets.config_release import ReleaseConfig
-from medallion_assets.package.stage import GoldStage
 from medallion_assets.release.errors import NameTaken, NotSettled
-from medallion_assets.release.layouts import GOLD_COLUMNS, LAYOUTS
+from medallion_assets.release.freeze import Frozen, is_sft, kept_tokenizer, laid_out, linked, made, other
 from medallion_assets.release.lineage import Lineage
 from medallion_assets.release.manifest import (
     MANIFEST_NAME,
     ROWS,
-    PinnedTokenizer,
     Release,
     ReleasedFile,
     ReleaseManifest,
@@ -48,11 +45,8 @@ from medallion_assets.release.verify import verify
 from medallion_assets.report.card import card_of
 from medallion_assets.report.page import page_of
 from medallion_assets.report.release import figures_of
-from medallion_assets.schemas import SFT_UNIT
 from medallion_assets.stages import PipelineStages
 from medallion_assets.storage import files
-from medallion_assets.storage.manifest import Manifest, Part
-from medallion_assets.storage.parts import PartWriter, read_batches
 from medallion_assets.storage.still import StillStore
 from medallion_assets.storage.store import PartitionStore
 
@@ -71,16 +65,6 @@ class Plan:
     @staticmethod
     def of(release: ReleaseConfig, config: PipelineConfig, stages: PipelineStages) -> Plan:
         return Plan(release, Lineage.of(release, stages), configuration_of(config))
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """One gold partition of the release, as the store has it and as the manifest lists it."""
-
-    stage: GoldStage
-    manifest: Manifest
-    part: Part
-    file: ReleasedFile
 
 
 def cut(plan: Plan, store: PartitionStore) -> tuple[Release, bool]:
@@ -163,14 +147,14 @@ def _folder(place: Path) -> Iterator[Path]:
 
 def _written(plan: Plan, store: PartitionStore, frozen: list[Frozen], folder: Path) -> Release:
     config, lineage = plan.config, plan.lineage
-    listed = [_linked(store, each, folder) for each in frozen]
+    listed = [linked(store, each, folder) for each in frozen]
     for layout in config.layouts:
-        listed += [_laid_out(each, layout, folder) for each in frozen if _is_sft(each.stage)]
+        listed += [laid_out(each, layout, folder) for each in frozen if is_sft(each.stage)]
     tokenizers = list(pinned_tokenizers(lineage, plan.configuration))
-    listed += [kept for pin, source in tokenizers for kept in _kept_tokenizer(pin, source, folder)]
+    listed += [kept for pin, source in tokenizers for kept in kept_tokenizer(pin, source, folder)]
     for recipe in lineage.recipes:
-        ledger = write_ledger(lineage, recipe, store, _made(folder / RECORDS_FOLDER))
-        listed.append(_other(f"{RECORDS_FOLDER}/{ledger.name}", folder, rows=ledger.rows))
+        ledger = write_ledger(lineage, recipe, store, made(folder / RECORDS_FOLDER))
+        listed.append(other(f"{RECORDS_FOLDER}/{ledger.name}", folder, rows=ledger.rows))
     manifest = ReleaseManifest(
         name=config.name,
         first=lineage.first,
@@ -189,7 +173,7 @@ def _written(plan: Plan, store: PartitionStore, frozen: list[Frozen], folder: Pa
     figures = {recipe: figures_of(manifest, recipe, folder) for recipe in lineage.recipes}
     for name, text in ((CARD_NAME, card_of(manifest, figures)), (REPORT_NAME, page_of(manifest, figures))):
         files.replace_atomically(folder / name, text.encode())
-        listed.append(_other(name, folder))
+        listed.append(other(name, folder))
     return _sealed(manifest, listed, folder)
 
 
@@ -200,64 +184,3 @@ def _sealed(manifest: ReleaseManifest, listed: list[ReleasedFile], folder: Path)
     content = whole.encode()
     files.replace_atomically(folder / MANIFEST_NAME, content)
     return Release(folder, content)
-
-
-def _linked(store: PartitionStore, each: Frozen, folder: Path) -> ReleasedFile:
-    path = folder / each.file.path
-    _link(store.folder(each.stage.table, each.file.partition or "") / each.part.name, path)
-    return each.file
-
-
-def _link(source: Path, path: Path) -> None:
-    """A second name for the same bytes, or a copy where the file system has no such thing."""
-    _made(path.parent)
-    try:
-        os.link(source, path)
-    except OSError:
-        _copy(source, path)
-
-
-def _copy(source: Path, path: Path) -> None:
-    with source.open("rb") as content, files.HashingFile(path) as copy:
-        while chunk := content.read(files.COPY_CHUNK_BYTES):
-            copy.write(chunk)
-
-
-def _laid_out(each: Frozen, layout: str, folder: Path) -> ReleasedFile:
-    file = each.file
-    home = _made(folder / f"{file.recipe}-{layout}" / str(file.split) / f"dt={file.partition}")
-    rule = LAYOUTS[layout]
-    writer = PartWriter(home, rule.schema, label="part-00000")
-    try:
-        for batch in read_batches([folder / file.path], GOLD_COLUMNS):
-            writer.write(rule.convert(batch))
-        part = writer.finish()
-    except BaseException:
-        writer.abandon()
-        raise
-    path = str((home / part.name).relative_to(folder))
-    return replace(file, path=path, sha256=part.sha256, size=part.size, rows=part.rows, layout=layout)
-
-
-def _is_sft(stage: GoldStage) -> bool:
-    return stage.silver.schema.name == SFT_UNIT
-
-
-def _kept_tokenizer(pin: PinnedTokenizer, source: Path, folder: Path) -> Iterator[ReleasedFile]:
-    """Copies, since the folder that they lie in is the user's own."""
-    home = _made(folder / pin.folder)
-    for name in pin.files:
-        if not (home / name).exists():  # of another recipe with the same tokenizer
-            _copy(source / name, home / name)
-        yield _other(f"{pin.folder}/{name}", folder)
-
-
-def _other(path: str, folder: Path, *, rows: int | None = None) -> ReleasedFile:
-    with (folder / path).open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return ReleasedFile(path=path, sha256=sha256, size=(folder / path).stat().st_size, rows=rows)
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -11,8 +11,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from medallion_assets.curate.clean import clean_text
 from medallion_assets.package import pack
 from medallion_assets.release.audit import Audit
+from medallion_assets.release.compare import Location
 from medallion_assets.release.manifest import Release
 from medallion_assets.roots import project_folder
 from medallion_assets_tests.pipeline.sample import TOKENIZER, alpaca
@@ -79,7 +81,9 @@ def test_what_landed_since_is_none_of_its_business(site: ReleaseSite) -> None:
     site.site.land("alpaca/2024-09-01/late.jsonl", [alpaca("ask 49", "answer 49"), alpaca("new", "words")])
     site.site.land("chats/2024-09-05/later.jsonl", [{"messages": []}])
     site.build((*DAYS, "2024-09-05"))
-    assert site.audit().passed
+    audit = site.audit()
+    assert audit.passed
+    assert drifted(audit) == [("data", "bronze/alpaca 2024-09-01", "absent", "2024-09-01/late.jsonl")]
 
 
 def test_an_evaluation_set_that_landed_since_changes_nothing(tmp_path: Path) -> None:
@@ -88,7 +92,9 @@ def test_an_evaluation_set_that_landed_since_changes_nothing(tmp_path: Path) -> 
     line = {"examples": [{"input": "what is asked about ask 3", "target": "answer 3"}]}
     site.site.land("evals/quiz/2024-09-03/new.jsonl", [line])
     site.build()
-    assert site.audit().passed
+    audit = site.audit()
+    assert audit.passed
+    assert drifted(audit) == [("data", "bronze/eval_quiz 2024-09-03", "absent", "2024-09-03/new.jsonl")]
 
 
 @pytest.mark.parametrize("layout", ["rows", "megatron", "axolotl"])
@@ -257,6 +263,22 @@ def test_other_bytes_are_put_down_to_code_that_changed(
         (0, "input_ids"),
         (0, "input_ids"),
     ]
+
+
+def test_a_difference_in_silver_is_located_where_it_first_shows(
+    site: ReleaseSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shouting(text: str) -> str:
+        return clean_text(text).replace("answer 7", "ANSWER 7")
+
+    monkeypatch.setattr("medallion_assets.conform.conform.clean_text", shouting)
+    silver = site.site.stages.sources[0].conformed.table
+    [path] = site.store.paths(silver, DAYS[0])
+    rows = pq.ParquetFile(path).read(["record_id", "messages"]).to_pylist()
+    [changed] = [row for row, each in enumerate(rows) if each["messages"][1]["content"] == "answer 7"]
+    first = site.audit().differences[0]
+    assert (first.cause, first.where) == ("unexplained", f"silver/alpaca_conformed {DAYS[0]}")
+    assert first.location == Location(changed, "record_id", rows[changed]["record_id"], "the values differ")
 
 
 def test_code_that_can_not_read_the_pinned_configuration_is_told(site: ReleaseSite) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ import pytest
 from datasets import load_dataset
 
 from medallion_assets.release import cut as cutting
+from medallion_assets.release import freeze
 from medallion_assets.release.errors import NameTaken, NotSettled
 from medallion_assets.release.manifest import ReleaseManifest
 from medallion_assets.release.verify import verify
@@ -69,6 +71,23 @@ def test_cutting_again_changes_nothing(cut_site: ReleaseSite) -> None:
     before = bytes_of(cut_site.release().folder)
     assert cutting.cut(cut_site.plan(), cut_site.store)[1] is False
     assert bytes_of(cut_site.release().folder) == before
+
+
+def test_of_cuts_at_the_same_time_one_is_the_release_and_all_return_it(tmp_path: Path) -> None:
+    site = three_days(tmp_path)
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: cutting.cut(site.plan(), site.store), range(3)))
+    assert sorted(is_new for _, is_new in found) == [False, False, True]
+    assert len({release.id for release, _ in found}) == 1
+
+
+def test_what_a_killed_cut_left_is_no_obstacle(cut_site: ReleaseSite, tmp_path: Path) -> None:
+    site = three_days(tmp_path, cut_site.config)
+    orphan = site.store.root / "releases" / ".tmp-v1"
+    orphan.mkdir(parents=True)
+    (orphan / "README.md").write_text("half a card")
+    assert site.cut().id == cut_site.release().id
+    assert [path.name for path in (site.store.root / "releases").iterdir()] == ["v1"]
 
 
 def test_the_manifest_lists_every_file_that_is_there(cut_site: ReleaseSite) -> None:
@@ -156,7 +175,7 @@ def test_where_files_can_not_be_linked_they_are_copied(
     def refuses(*_: object) -> None:
         raise OSError("cross-device link")
 
-    monkeypatch.setattr(cutting.os, "link", refuses)
+    monkeypatch.setattr(freeze.os, "link", refuses)
     assert bytes_of(site.cut().folder) == bytes_of(cut_site.release().folder)
 
 
