@@ -14,6 +14,7 @@ from medallion_assets.release.drift import Cause, changed_tables
 from medallion_assets.release.lineage import Lineage
 from medallion_assets.release.manifest import TRAIN, Release, ReleasedFile
 from medallion_assets.release.pins import TOKENIZERS
+from medallion_assets.schemas import EVAL_INDEX
 from medallion_assets.storage.store import PartitionStore
 
 Kind = tuple[str | None, ...]
