@@ -8,8 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from medallion_assets.release.cut import REPORT_NAME, Plan, cut
-from medallion_assets.release.manifest import Release
+from medallion_assets.release.cut import Plan, cut
+from medallion_assets.release.manifest import REPORT_NAME, Release
 from medallion_assets.storage.store import PartitionStore
 
 GROUP = "releases"

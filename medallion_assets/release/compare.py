@@ -6,7 +6,7 @@ Belongs here: looking at rows. Does not: why they differ (audit.py).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Location:
 def first_difference(then: Path, now: Path) -> Location:
     """Files of the same partition whose bytes differ."""
     if unreadable := unreadable_place(then):
-        return unreadable
+        return replace(unreadable, record_id=_record_at(now, unreadable.row))
     start = 0
     for before, after in zip(_batches(then), _batches(now), strict=False):
         rows = min(before.num_rows, after.num_rows)
@@ -61,10 +61,32 @@ def unreadable_place(path: Path) -> Location | None:
                 try:
                     file.read_row_group(number, columns=[column])
                 except (OSError, pa.ArrowException):
-                    what = f"rows {start} to {start + rows - 1} can't be read: a checksum fails"
-                    return Location(start, column, None, what)
+                    row = start + _readable_rows(file, number, column)
+                    what = f"rows {row} to {start + rows - 1} can't be read: a checksum fails"
+                    return Location(row, column, None, what)
             start += rows
     return None
+
+
+def _readable_rows(file: pq.ParquetFile, group: int, column: str) -> int:
+    """How many rows of a column come before the page that can't be read."""
+    read = 0
+    try:
+        for batch in file.iter_batches(batch_size=1, row_groups=[group], columns=[column]):
+            read += batch.num_rows
+    except (OSError, pa.ArrowException):
+        return read
+    return 0
+
+
+def _record_at(path: Path, row: int | None) -> str | None:
+    """The record, or the first one, of a row."""
+    named = [name for name in ("record_id", "record_ids") if name in pq.read_schema(path).names]
+    if row is None or not named:
+        return None
+    ids = pq.ParquetFile(path).read(columns=named).column(0).slice(row, 1).to_pylist()
+    found: list[str] = ids[0] if ids and isinstance(ids[0], list) else ids
+    return found[0] if found else None
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:

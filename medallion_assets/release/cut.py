@@ -23,7 +23,9 @@ from medallion_assets.release.errors import NameTaken, NotSettled
 from medallion_assets.release.freeze import Frozen, is_sft, kept_tokenizer, laid_out, linked, made, other
 from medallion_assets.release.lineage import Lineage
 from medallion_assets.release.manifest import (
+    CARD_NAME,
     MANIFEST_NAME,
+    REPORT_NAME,
     ROWS,
     Release,
     ReleasedFile,
@@ -51,7 +53,6 @@ from medallion_assets.storage.still import StillStore
 from medallion_assets.storage.store import PartitionStore
 
 RECORDS_FOLDER = "records"
-CARD_NAME, REPORT_NAME = "README.md", "report.html"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from medallion_assets.release.compare import Location, first_difference, unreadable_place
 from medallion_assets.release.drift import Cause, changed_tables
 from medallion_assets.release.lineage import Lineage
-from medallion_assets.release.manifest import TRAIN, Release, ReleasedFile
+from medallion_assets.release.manifest import CARD_NAME, REPORT_NAME, TRAIN, Release, ReleasedFile
 from medallion_assets.release.pins import TOKENIZERS
 from medallion_assets.schemas import EVAL_INDEX
 from medallion_assets.storage.store import PartitionStore
@@ -87,9 +87,14 @@ def partitions_that_differ(release: Release, again: Release, silver: SilverRows)
 
 
 def files_that_differ(release: Release, again: Release, *, known: Container[str]) -> Iterator[Difference]:
-    """Files whose own bytes are as released, and come out otherwise."""
-    then = {_kind(file): file for file in release.manifest.files}
-    now = {_kind(file): file for file in again.manifest.files}
+    """Files whose own bytes are as released, and come out otherwise.
+
+    Card and report are left out: how they look may change, and says nothing of the data.
+    """
+    then, now = (
+        {_kind(file): file for file in each.manifest.files if file.path not in (CARD_NAME, REPORT_NAME)}
+        for each in (release, again)
+    )
     for kind in sorted({*then, *now}, key=str):
         file, twin = then.get(kind), now.get(kind)
         there = file or twin

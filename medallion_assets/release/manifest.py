@@ -20,6 +20,7 @@ from medallion_assets.roots import Roots
 
 RELEASES = "releases"
 MANIFEST_NAME = "manifest.json"
+CARD_NAME, REPORT_NAME = "README.md", "report.html"
 MANIFEST_VERSION = 1
 TRAIN = "train"
 ROWS = "rows"  # the layout that gold itself has

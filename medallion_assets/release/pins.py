@@ -27,9 +27,16 @@ from medallion_assets.release.manifest import (
 )
 from medallion_assets.release.verify import sha256_of
 from medallion_assets.schemas import EVAL_INDEX, EVAL_PREFIX
+from medallion_assets.stage import code_digest
 from medallion_assets.storage.store import PartitionStore
 
 TOKENIZERS = "tokenizers"
+# What makes data of a release besides the stages.
+OWN_CODE = {
+    "releases/layouts": ("medallion_assets.release.layouts",),
+    "releases/records": ("medallion_assets.release.records",),
+}
+LIBRARIES = ("duckdb", "numpy", "pyarrow")
 
 
 def configuration_of(config: PipelineConfig) -> dict[str, Any]:
@@ -111,6 +118,7 @@ def schemas_of(lineage: Lineage) -> dict[str, str]:
 
 def environment_of(lineage: Lineage) -> Environment:
     code = {stage.table.full_name: stage.code_version for stage in lineage.made()}
+    code |= {name: code_digest(modules, LIBRARIES) for name, modules in OWN_CODE.items()}
     return Environment(
         platform.python_version(), unicodedata.unidata_version, installed_packages(), code, module_digests()
     )
