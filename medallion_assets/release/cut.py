@@ -25,6 +25,7 @@ from medallion_assets.release.lineage import Lineage
 from medallion_assets.release.manifest import (
     CARD_NAME,
     MANIFEST_NAME,
+    RECORDS_FOLDER,
     REPORT_NAME,
     ROWS,
     Release,
@@ -51,8 +52,6 @@ from medallion_assets.stages import PipelineStages
 from medallion_assets.storage import files
 from medallion_assets.storage.still import StillStore
 from medallion_assets.storage.store import PartitionStore
-
-RECORDS_FOLDER = "records"
 
 
 @dataclass(frozen=True)

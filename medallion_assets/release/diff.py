@@ -20,7 +20,7 @@ from medallion_assets.release.drift import (
     tokenizer_drift,
 )
 from medallion_assets.release.errors import NoRelease
-from medallion_assets.release.manifest import PinnedExport, Release
+from medallion_assets.release.manifest import PinnedExport, Release, ledger_of
 from medallion_assets.storage.duck import connect
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _pins(before: Release, after: Release) -> Sequence[Drift]:
 
 
 def _of_recipe(duck: DuckDBPyConnection, before: Release, after: Release, recipe: str) -> RecipeDiff:
-    ledgers = {"here": ledger(before, recipe), "there": ledger(after, recipe)}
+    ledgers = {"here": str(ledger_of(before.folder, recipe)), "there": str(ledger_of(after.folder, recipe))}
     [(stayed, changed)] = duck.execute(KEPT, ledgers).fetchall()
     return RecipeDiff(
         recipe=recipe,
@@ -162,8 +162,8 @@ def _of_recipe(duck: DuckDBPyConnection, before: Release, after: Release, recipe
 
 def _moved(duck: DuckDBPyConnection, here: Release, there: Release, recipe: str) -> tuple[Moved, ...]:
     values = {
-        "here": ledger(here, recipe),
-        "there": ledger(there, recipe),
+        "here": str(ledger_of(here.folder, recipe)),
+        "there": str(ledger_of(there.folder, recipe)),
         "first": there.manifest.first,
         "last": there.manifest.last,
         "exports": [each.sha256 for each in there.manifest.exports],
@@ -173,10 +173,3 @@ def _moved(duck: DuckDBPyConnection, here: Release, there: Release, recipe: str)
         Moved(source, why, stage, reason, table, records, tuple(examples))
         for source, why, stage, reason, table, records, examples in rows
     )
-
-
-def ledger(release: Release, recipe: str) -> str:
-    """Where the release keeps the fate of the recipe's records."""
-    folder = release.folder / "records"
-    [path] = (path for path in folder.glob("*.parquet") if path.name.rpartition("-")[0] == recipe)
-    return str(path)

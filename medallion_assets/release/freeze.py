@@ -55,19 +55,19 @@ def _copy(source: Path, path: Path) -> None:
 
 
 def laid_out(each: Frozen, layout: str, folder: Path) -> ReleasedFile:
-    file = each.file
-    home = made(folder / f"{file.recipe}-{layout}" / str(file.split) / f"dt={file.partition}")
+    file = replace(each.file, layout=layout)
+    home = made(folder / str(file.table) / str(file.split) / f"dt={file.partition}")
     rule = LAYOUTS[layout]
     writer = PartWriter(home, rule.schema, label="part-00000")
     try:
-        for batch in read_batches([folder / file.path], GOLD_COLUMNS):
+        for batch in read_batches([folder / each.file.path], GOLD_COLUMNS):
             writer.write(rule.convert(batch))
         part = writer.finish()
     except BaseException:
         writer.abandon()
         raise
     path = str((home / part.name).relative_to(folder))
-    return replace(file, path=path, sha256=part.sha256, size=part.size, rows=part.rows, layout=layout)
+    return replace(file, path=path, sha256=part.sha256, size=part.size, rows=part.rows)
 
 
 def is_sft(stage: GoldStage) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medallion_assets.release.errors import NoRelease
-from medallion_assets.release.manifest import ROWS, TRAIN, Release, ReleasedFile, find_release
+from medallion_assets.release.manifest import TRAIN, Release, ReleasedFile, find_release
 from medallion_assets.release.stream import Stream, streamed
 from medallion_assets.release.verify import verify
 
@@ -57,13 +57,13 @@ def _chosen(
     name: str | Path, recipe: str | None, split: str, data: str | Path | None
 ) -> tuple[Release, list[ReleasedFile]]:
     release = find_release(name, Path(data) if data is not None else None)
-    recipes = sorted({_called(file) for file in release.manifest.files if file.recipe})
+    recipes = sorted({file.table for file in release.manifest.files if file.table})
     if recipe is None and len(release.manifest.recipes) == 1:
         recipe = release.manifest.recipes[0]
     if recipe not in recipes:
         asked = f"has no recipe {recipe!r}" if recipe else "has several recipes"
         raise NoRelease(f"the release {release.manifest.name} {asked}; name one of: {', '.join(recipes)}")
-    of_recipe = [file for file in release.manifest.files if _called(file) == recipe]
+    of_recipe = [file for file in release.manifest.files if file.table == recipe]
     files = [file for file in of_recipe if file.split == split]
     if not files:
         splits = ", ".join(sorted({str(file.split) for file in of_recipe}))
@@ -71,7 +71,3 @@ def _chosen(
             f"{recipe} of the release {release.manifest.name} has no split {split!r}, but: {splits}"
         )
     return release, sorted(files, key=lambda file: (str(file.partition), file.path))
-
-
-def _called(file: ReleasedFile) -> str:
-    return str(file.recipe) if file.layout == ROWS else f"{file.recipe}-{file.layout}"

@@ -20,6 +20,7 @@ from medallion_assets.roots import Roots
 
 RELEASES = "releases"
 MANIFEST_NAME = "manifest.json"
+RECORDS_FOLDER = "records"
 CARD_NAME, REPORT_NAME = "README.md", "report.html"
 MANIFEST_VERSION = 1
 TRAIN = "train"
@@ -38,6 +39,11 @@ class ReleasedFile(msgspec.Struct, frozen=True, omit_defaults=True):
     split: str | None = None
     layout: str | None = None
     partition: str | None = None
+
+    @property
+    def table(self) -> str | None:
+        """What `load` calls the rows of a recipe in a layout, and the folder that they lie in."""
+        return self.recipe if self.layout in (ROWS, None) else f"{self.recipe}-{self.layout}"
 
 
 class PinnedExport(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -145,6 +151,12 @@ def _faults(manifest: ReleaseManifest) -> Iterator[str]:
     for export in manifest.exports:
         if "/" in export.part:
             yield f"{MANIFEST_NAME} names a part outside of its partition: {export.part!r}"
+
+
+def ledger_of(folder: Path, recipe: str) -> Path:
+    """Where the release in a folder says what became of the recipe's records."""
+    [path] = (folder / RECORDS_FOLDER).glob(f"{recipe}-*.parquet")
+    return path
 
 
 def release_folder(data: Path, name: str) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from medallion_assets.release.manifest import ROWS, ReleasedFile, ReleaseManifest
+from medallion_assets.release.manifest import ReleaseManifest
 from medallion_assets.report.release import Figures
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -28,14 +28,9 @@ def card_of(manifest: ReleaseManifest, figures: Mapping[str, Figures]) -> str:
     )
 
 
-def config_name(file: ReleasedFile) -> str:
-    """What `load_dataset` calls the files of a recipe in a layout; also the folder that they lie in."""
-    return str(file.recipe) if file.layout == ROWS else f"{file.recipe}-{file.layout}"
-
-
 def _front_matter(manifest: ReleaseManifest) -> Iterator[str]:
     data = [file for file in manifest.files if file.recipe is not None]
-    configs = list(dict.fromkeys(config_name(file) for file in data))
+    configs = list(dict.fromkeys(str(file.table) for file in data))
     yield from ("---", f"pretty_name: {manifest.name}")
     if languages := _languages(manifest):
         yield from ("language:", *(f"- {language}" for language in languages))
@@ -48,7 +43,7 @@ def _front_matter(manifest: ReleaseManifest) -> Iterator[str]:
         if number == 0:
             yield "  default: true"
         yield "  data_files:"
-        splits = dict.fromkeys(str(file.split) for file in data if config_name(file) == name)
+        splits = dict.fromkeys(str(file.split) for file in data if file.table == name)
         for split in splits:
             yield from (f"  - split: {split}", f"    path: {name}/{split}/dt=*/*.parquet")
     yield from ("---", "")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medallion_assets.release.manifest import ReleaseManifest
+from medallion_assets.release.manifest import ReleaseManifest, ledger_of
 from medallion_assets.storage.duck import connect
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Figures:
 
 def figures_of(manifest: ReleaseManifest, recipe: str, folder: Path) -> Figures:
     """From the ledger and the rows that lie in the release's folder."""
-    ledger = [str(path) for path in sorted((folder / "records").glob(f"{recipe}-*.parquet"))]
+    ledger = [str(ledger_of(folder, recipe))]
     rows = [str(folder / file.path) for file in manifest.data(recipe)]
     with tempfile.TemporaryDirectory() as scratch, connect(Path(scratch)) as duck:
         landed = _landed(manifest)

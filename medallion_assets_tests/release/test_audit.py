@@ -107,9 +107,8 @@ def test_a_flipped_byte_of_a_released_file_is_found_with_its_place(site: Release
     [difference] = audit.differences
     assert difference.what == f"{file.path} has other bytes than were released"
     assert difference.location is not None
-    whole = site.store.root / "gold/plain"
     if layout == "rows":
-        [path] = whole.rglob(Path(file.path).name)
+        [path] = (site.store.root / "gold/plain").rglob(Path(file.path).name)
         rows = pq.ParquetFile(path).read().to_pylist()
         assert difference.location.column in rows[0]
         assert difference.location.record_id in rows[difference.location.row or 0]["record_ids"]
