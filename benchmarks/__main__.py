@@ -1,9 +1,6 @@
 """`make bench`: prints each measurement with its bound and the ratio between them.
 
-usage: python -m benchmarks [path] [start] [memory] [near_duplicates] [incremental] [decontamination_cost]
-[packing] (all of them if none is named)
-       [whole_path]
-(all of them if none is named)
+usage: python -m benchmarks [NAME …]        names are those at the end of this file; all if none is given
 Real data is looked for in MEDALLION_TEST_DATA, default ../shared/data, and in MEDALLION_BENCH_ROWS, a folder
 with sft_52k.jsonl and sft_500k.jsonl; MEDALLION_BENCH_PEERS names a python with datatrove and datasketch,
 MEDALLION_BENCH_TRL one with TRL.
@@ -19,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import decontamination_cost, incremental, near_duplicates, packing, whole_path
+from benchmarks import audit, decontamination_cost, incremental, near_duplicates, packing, whole_path
 from benchmarks.measure import Cost, median_of, run
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.storage.manifest import Manifest
@@ -135,6 +132,7 @@ if __name__ == "__main__":
         "decontamination_cost": decontamination_cost.main,
         "packing": packing.main,
         "whole_path": whole_path.main,
+        "audit": audit.main,
     }
     for chosen in sys.argv[1:] or benchmarks:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,7 @@
 """The command line `medallion`: questions to the store that need no Dagster.
 
-Belongs here: commands, their options and exit codes. Does not: answers (trace/) or anything that writes data.
+Belongs here: commands, their options and exit codes. Does not: answers (trace/, release/) or anything that
+writes data.
 Nothing heavy is imported before a command runs.
 """
 
@@ -8,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from medallion_assets.release.drift import Today
     from medallion_assets.trace.reader import Reader
+
+CONFIG = Path(__file__).parent / "defs" / "pipeline" / "defs.yaml"
 
 AS_JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print a list of answers as JSON, raw texts whole."
@@ -87,6 +92,78 @@ def gold(recipe: str, partition: str, number: int, position: int | None, as_json
 
     with _store() as reader:
         _print([bin_of(reader, recipe, partition, number, position=position)], as_json=as_json)
+
+
+@main.command()
+@click.argument("name", metavar="RELEASE")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=CONFIG,
+    show_default="that of the project",
+    help="Today's configuration, to tell how it differs from the pinned one.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the audit as JSON.")
+def audit(name: str, config: Path, as_json: bool) -> None:
+    """Build RELEASE again from bronze and compare it byte for byte.
+
+    Exit code 1 where anything differs. RELEASE is a name, or the path of its folder.
+    """
+    from medallion_assets.release import show
+    from medallion_assets.release.audit import audit as audited
+    from medallion_assets.release.manifest import find_release
+    from medallion_assets.roots import Roots
+    from medallion_assets.storage.store import PartitionStore
+
+    with _release_errors():
+        found = audited(find_release(name), PartitionStore(Roots.from_environment().data), _today(config))
+    click.echo(show.as_json(found) if as_json else "\n".join(show.audit_lines(found)))
+    if not found.passed:
+        raise SystemExit(1)
+
+
+@main.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("--json", "as_json", is_flag=True, help="Print the differences as JSON.")
+def diff(before: str, after: str, as_json: bool) -> None:
+    """What came in from release BEFORE to release AFTER, what went out, and why.
+
+    Both are names, or paths of their folders.
+    """
+    from medallion_assets.release import show
+    from medallion_assets.release.diff import diff as compared
+    from medallion_assets.release.manifest import find_release
+
+    with _release_errors():
+        found = compared(find_release(before), find_release(after))
+    click.echo(show.as_json(found) if as_json else "\n".join(show.diff_lines(found)))
+
+
+def _today(config: Path) -> Today | None:
+    """What is configured now; an audit goes on without it."""
+    from medallion_assets.config_file import ConfigError, load_config
+    from medallion_assets.release.drift import Today
+    from medallion_assets.roots import Roots
+    from medallion_assets.stages import stages_of
+
+    try:
+        read = load_config(config)
+    except ConfigError as error:
+        click.echo(f"today's configuration is left out of the comparison: {error}", err=True)
+        return None
+    return Today.of(read, stages_of(read, Roots.from_environment(), base=config.parent))
+
+
+@contextmanager
+def _release_errors() -> Iterator[None]:
+    from medallion_assets.release.errors import ReleaseError
+    from medallion_assets.trace.show import inert
+
+    try:
+        yield
+    except (ReleaseError, OSError) as error:
+        raise click.ClickException("\n".join(map(inert, str(error).split("\n")))) from error
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from medallion_assets.config_quality import QualityConfig
+from medallion_assets.config_release import ReleaseConfig
 from medallion_assets.conform.delivery import Options
 from medallion_assets.records import canonical_json
 from medallion_assets.schemas import DATA_UNITS, PREFERENCE_UNIT, SFT_UNIT
@@ -242,3 +243,4 @@ class PipelineConfig(_Model):
     decontamination: DecontaminationConfig | None = DecontaminationConfig()
     rollouts: RolloutsConfig = RolloutsConfig()
     recipes: list[RecipeConfig] = []
+    releases: list[ReleaseConfig] = []

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from medallion_assets.config import EvalSetConfig, RecipeConfig, RolloutsConfig, SourceConfig
 from medallion_assets.config_quality import QualityConfig, merged
+from medallion_assets.config_release import ReleaseConfig, complaints
 from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import Format, format_names, load_format
 from medallion_assets.curate.derived import NAMES
@@ -29,6 +30,7 @@ from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.text.compared import PARTS
 
 Place = tuple[str | int, ...]
+Named = SourceConfig | RecipeConfig | EvalSetConfig | ReleaseConfig
 OPTION_DEFAULTS = Options()
 
 
@@ -47,6 +49,7 @@ class Sections:
     sources: Mapping[int, SourceConfig]
     recipes: Mapping[int, RecipeConfig] = field(default_factory=dict)
     eval_sets: Mapping[int, EvalSetConfig] = field(default_factory=dict)
+    releases: Mapping[int, ReleaseConfig] = field(default_factory=dict)
     rollouts: RolloutsConfig = field(default_factory=RolloutsConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)
     complete: bool = True
@@ -69,12 +72,14 @@ def problems_across(read: Sections) -> list[Problem]:
         *_duplicates("sources", read.sources),
         *_duplicates("recipes", read.recipes),
         *_duplicates("eval_sets", read.eval_sets),
+        *_duplicates("releases", read.releases),
         *(problem for place, source in read.sources.items() for problem in _source_problems(place, source)),
         *(
             problem
             for place, recipe in read.recipes.items()
             for problem in _recipe_problems(("recipes", place), recipe, read)
         ),
+        *_release_problems(read),
         *_rollout_problems(read.rollouts, read.fed_units),
         *_crossed_bounds(("quality",), read.quality),
         *(
@@ -95,9 +100,7 @@ def choose_from(got: str, allowed: Iterable[str]) -> str:
     return f"allowed: {', '.join(names)}" + (f"; did you mean {near[0]!r}?" if near else "")
 
 
-def _duplicates(
-    section: str, items: Mapping[int, SourceConfig] | Mapping[int, RecipeConfig] | Mapping[int, EvalSetConfig]
-) -> Iterator[Problem]:
+def _duplicates(section: str, items: Mapping[int, Named]) -> Iterator[Problem]:
     for name, count in Counter(item.name for item in items.values()).items():
         if count > 1:
             last = max(place for place, item in items.items() if item.name == name)
@@ -182,6 +185,15 @@ def _filter_problems(at: Place, expression: str, schema: TableSchema) -> Iterato
         columns_read(expression, schema)
     except FilterError as error:
         yield Problem(at, str(error))
+
+
+def _release_problems(read: Sections) -> Iterator[Problem]:
+    """A recipe that could not be read is a problem already, and not one of the releases that name it."""
+    if read.complete:
+        units = {recipe.name: recipe.unit for recipe in read.recipes.values()}
+        for place, release in read.releases.items():
+            for keys, message in complaints(release, units=units, sft=SFT_UNIT):
+                yield Problem(("releases", place, *keys), message)
 
 
 def _rollout_problems(rollouts: RolloutsConfig, fed: set[str]) -> Iterator[Problem]:

@@ -24,8 +24,9 @@ from medallion_assets.config import (
     SourceConfig,
 )
 from medallion_assets.config_checks import Place, Problem, Sections, choose_from, problems_across
+from medallion_assets.config_release import ReleaseConfig
 
-_Item = typing.TypeVar("_Item", SourceConfig, RecipeConfig, EvalSetConfig)
+_Item = typing.TypeVar("_Item", SourceConfig, RecipeConfig, EvalSetConfig, ReleaseConfig)
 
 COMPONENT_TYPE = "medallion_assets.MedallionPipeline"
 COMPONENT_KEYS = ("type", "attributes", "template_vars_module", "requirements", "post_processing")
@@ -115,6 +116,7 @@ def check(
             _readable(SourceConfig, attributes, "sources"),
             _readable(RecipeConfig, attributes, "recipes"),
             _readable(EvalSetConfig, attributes, "eval_sets"),
+            _readable(ReleaseConfig, attributes, "releases"),
             complete=False,
         )
         raise ConfigError([*problems, *problems_across(readable)], file=file, lines=lines) from None
@@ -128,6 +130,7 @@ def _sections(config: PipelineConfig) -> Sections:
         dict(enumerate(config.sources)),
         dict(enumerate(config.recipes)),
         dict(enumerate(config.eval_sets)),
+        dict(enumerate(config.releases)),
         config.rollouts,
         config.quality,
     )
@@ -170,7 +173,7 @@ def _problem(details: Any) -> Problem:
     place: Place = details["loc"]
     kind, got = details["type"], details["input"]
     if kind == "extra_forbidden":
-        allowed = _model_at(PipelineConfig, place[:-1]).model_fields
+        allowed = _keys_of(_model_at(PipelineConfig, place[:-1]))
         return Problem(place, f"unknown key; {choose_from(str(place[-1]), allowed)}")
     if kind == "missing":
         return Problem(place, "this key is missing")
@@ -180,7 +183,7 @@ def _problem(details: Any) -> Problem:
         choices = re.findall(r"'([^']*)'", details["ctx"]["expected"])
         return Problem(place, f"got {got!r}; {choose_from(str(got), choices)}")
     if kind == "model_type":
-        keys = ", ".join(sorted(_model_at(PipelineConfig, place).model_fields))
+        keys = ", ".join(sorted(_keys_of(_model_at(PipelineConfig, place))))
         return Problem(place, f"got {got!r}, expected a mapping with the keys {keys}")
     return Problem(place, f"got {got!r}: {details['msg'][:1].lower()}{details['msg'][1:]}")
 
@@ -197,6 +200,11 @@ def _model_at(model: type[BaseModel], place: Place) -> type[BaseModel]:
         if isinstance(key, str):
             model = _inner_model(model.model_fields[key].annotation) or model
     return model
+
+
+def _keys_of(model: type[BaseModel]) -> list[str]:
+    """As they are written: `from` is no name that Python takes."""
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _inner_model(annotation: Any) -> type[BaseModel] | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pydantic_core import CoreSchema
 from medallion_assets.assets.bronze import bronze_asset
 from medallion_assets.assets.gold import gold_asset
 from medallion_assets.assets.profile import profile_asset
+from medallion_assets.assets.releases import release_asset
 from medallion_assets.assets.silver import (
     conformed_asset,
     contamination_asset,
@@ -27,11 +29,15 @@ from medallion_assets.assets.silver import (
     eval_index_asset,
     unit_asset,
 )
+from medallion_assets.automation.audits import audit_schedule
 from medallion_assets.automation.jobs import ingest_jobs, nightly_schedule, sweep_schedule
 from medallion_assets.automation.sensors import landing_sensor
 from medallion_assets.checks.asset_checks import asset_checks
+from medallion_assets.checks.releases import audit_check
 from medallion_assets.config import PipelineConfig
 from medallion_assets.config_file import ConfigError, check, load_config
+from medallion_assets.release.cut import Plan
+from medallion_assets.release.drift import Today
 from medallion_assets.roots import Roots
 from medallion_assets.stages import PipelineStages, stages_of, tokenizer_problems
 from medallion_assets.storage.io_manager import MedallionIOManager
@@ -89,6 +95,8 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
     # The day of landing is a partition at once, not only when it is over.
     days = dg.DailyPartitionsDefinition(start_date=config.start_date.isoformat(), end_offset=1)
     jobs = ingest_jobs(stages)
+    today = partial(Today.of, config, stages)
+    audits = [audit_check(release.name, today, store) for release in config.releases]
     return dg.Definitions(
         assets=[
             *_bronze_assets(stages, days, store),
@@ -101,11 +109,16 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
             *(curriculum_asset(stage, days, store) for stage in filter(None, [stages.curriculum])),
             *(gold_asset(recipe, days, store) for recipe in stages.recipes.values()),
             profile_asset(stages.profile, days, store),
+            *(release_asset(Plan.of(release, config, stages), store) for release in config.releases),
         ],
-        asset_checks=[*asset_checks(stages, store)],
+        asset_checks=[*asset_checks(stages, store), *audits],
         jobs=[*jobs.values()],
         sensors=[landing_sensor(bronze, jobs[bronze.source], days, store) for bronze in stages.bronze()],
-        schedules=[nightly_schedule(stages, days, store), sweep_schedule(stages, store)],
+        schedules=[
+            nightly_schedule(stages, days, store),
+            sweep_schedule(stages, store),
+            *([audit_schedule(audits)] if audits else []),
+        ],
         resources={
             "io_manager": MedallionIOManager(
                 roots, {dg.AssetKey(stage.asset_path): stage for stage in stages.all()}

@@ -36,7 +36,8 @@ OWNER = "expected 'team:<name>' or an e-mail address"
 SOURCE_KEYS = f"allowed: {', '.join(sorted(SourceConfig.model_fields))}"
 RECIPE_KEYS = f"allowed: {', '.join(sorted(RecipeConfig.model_fields))}"
 TOP_KEYS = (
-    "allowed: decontamination, eval_sets, near_duplicates, quality, recipes, rollouts, sources, start_date"
+    "allowed: decontamination, eval_sets, near_duplicates, quality, recipes, releases, rollouts, sources, "
+    "start_date"
 )
 CONFIG = PipelineConfig(
     start_date=date(2024, 9, 1),
@@ -436,3 +437,40 @@ def test_one_path_is_as_good_as_a_list_of_one() -> None:
 def test_votes_may_be_bare_yaml_numbers() -> None:
     votes = SourceConfig(**source(votes={1: "first", 2.5: "second", False: "tie"})).votes
     assert votes == {"1": "first", "2.5": "second", "false": "tie"}
+
+
+def test_a_release_says_which_recipes_it_freezes_from_when_to_when() -> None:
+    recipe = {"name": "packed", "unit": "sft_pairs", "tokenizer": {"path": "somewhere"}}
+    release = {
+        "name": "v1",
+        "recipes": ["packed", "pakced", "packed"],
+        "from": "2024-09-02",
+        "to": "2024-09-01",
+        "layouts": ["megatron"],
+    }
+    found = problems_of(
+        sources=[source()], recipes=[recipe], releases=[release, {**release, "recipes": ["x"]}]
+    )
+    assert found == [
+        "releases[1].name: 'v1' names 2 releases; names must be unique",
+        "releases[0].recipes[1]: there is no recipe 'pakced'; allowed: packed",
+        "releases[0].recipes[2]: the recipe 'packed' is there more than once",
+        "releases[0].from: 2024-09-02 comes after `to`, 2024-09-01",
+        "releases[1].recipes[0]: there is no recipe 'x'; allowed: packed",
+        "releases[1].from: 2024-09-02 comes after `to`, 2024-09-01",
+        "releases[1].layouts: layouts are of sft_pairs, and no recipe of the release packages that",
+    ]
+
+
+def test_the_keys_of_a_release_are_told_as_they_are_written() -> None:
+    release = {"name": "v1", "recipes": ["r"], "from": "2024-09-01", "until": "2024-09-02"}
+    assert problems_of(sources=[source()], releases=[release]) == [
+        "releases[0].to: this key is missing",
+        "releases[0].until: unknown key; allowed: from, layouts, name, recipes, to",
+    ]
+
+
+def test_a_release_survives_the_way_through_its_own_dump() -> None:
+    release = {"name": "v1", "recipes": ["recipe"], "from": "2024-09-01", "to": "2024-09-02"}
+    config = check({**CONFIG.model_dump(mode="json"), "releases": [release]})
+    assert check(config.model_dump(mode="json")) == config

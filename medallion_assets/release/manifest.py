@@ -1,0 +1,186 @@
+"""The manifest of a release: every file, and everything that determined them.
+
+Belongs here: its fields, its JSON, where it lies. Does not: making one (cut.py, pins.py), checking files
+(verify.py). Nothing in it depends on the clock, the host or the run: two cuts of the same data in the same
+environment give the same bytes, and the SHA-256 of these bytes is the release's id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from medallion_assets.release.errors import DamagedRelease, NoRelease
+from medallion_assets.roots import Roots
+
+RELEASES = "releases"
+MANIFEST_NAME = "manifest.json"
+RECORDS_FOLDER = "records"
+CARD_NAME, REPORT_NAME = "README.md", "report.html"
+MANIFEST_VERSION = 1
+TRAIN = "train"
+ROWS = "rows"  # the layout that gold itself has
+
+
+class ReleasedFile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A file of the release. Those with a `recipe` hold training data: a partition in one layout each."""
+
+    path: str
+    sha256: str
+    size: int
+    rows: int | None = None
+    tokens: int | None = None
+    recipe: str | None = None
+    split: str | None = None
+    layout: str | None = None
+    partition: str | None = None
+
+    @property
+    def table(self) -> str | None:
+        """What `load` calls the rows of a recipe in a layout, and the folder that they lie in."""
+        return self.recipe if self.layout in (ROWS, None) else f"{self.recipe}-{self.layout}"
+
+
+class PinnedExport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An export that the release was made of, and the bronze part that renders it."""
+
+    source: str
+    landing_date: str
+    sha256: str
+    file: str
+    bytes: int
+    rows: int
+    part: str
+    part_sha256: str
+    part_bytes: int
+    order: int | None = None
+
+
+class PinnedPartition(msgspec.Struct, frozen=True):
+    """A partition on the way from bronze to gold, by content: what tells where a rebuild first differs."""
+
+    table: str
+    partition: str
+    rows: int
+    content_hash: str
+
+
+class PinnedTokenizer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A recipe's tokenizer. Its identity files lie in `folder` of the release, by name with their SHA-256."""
+
+    recipe: str
+    source: str
+    identity: str
+    template_sha256: str
+    folder: str
+    files: Mapping[str, str]
+    revision: str | None = None
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """What ran: versions by distribution, digests of our code by table and by module."""
+
+    python: str
+    unicode: str
+    packages: Mapping[str, str]
+    code: Mapping[str, str]
+    modules: Mapping[str, str]
+
+
+class ReleaseManifest(msgspec.Struct, frozen=True):
+    """One release, whole."""
+
+    name: str
+    first: str
+    last: str
+    recipes: tuple[str, ...]
+    layouts: tuple[str, ...]
+    files: tuple[ReleasedFile, ...]
+    exports: tuple[PinnedExport, ...]
+    partitions: tuple[PinnedPartition, ...]
+    eval_index: str | None
+    tokenizers: tuple[PinnedTokenizer, ...]
+    configuration: Mapping[str, Any]
+    schemas: Mapping[str, str]
+    environment: Environment
+    manifest_version: int = MANIFEST_VERSION
+
+    def data(self, recipe: str | None = None, *, layout: str = ROWS) -> Iterator[ReleasedFile]:
+        """The files with training data in a layout, of one recipe or of all."""
+        for file in self.files:
+            if file.recipe is not None and file.layout == layout and recipe in (None, file.recipe):
+                yield file
+
+    def encode(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
+
+
+class Release:
+    """A release on disk: its folder, its manifest and its id."""
+
+    def __init__(self, folder: Path, content: bytes) -> None:
+        self.folder = folder
+        self.id = hashlib.sha256(content).hexdigest()
+        try:
+            self.manifest = DECODER.decode(content)
+        except msgspec.DecodeError as error:
+            raise DamagedRelease(folder, [f"{MANIFEST_NAME} can't be read: {error}"]) from error
+        if wrong := list(_faults(self.manifest)):
+            raise DamagedRelease(folder, wrong)
+
+    def path(self, file: ReleasedFile) -> Path:
+        return self.folder / file.path
+
+
+DECODER = msgspec.json.Decoder(ReleaseManifest)
+
+
+def _faults(manifest: ReleaseManifest) -> Iterator[str]:
+    """What no version of ours writes: whoever made it, nothing outside of the folder is read or linked."""
+    if manifest.manifest_version != MANIFEST_VERSION:
+        found = manifest.manifest_version
+        yield f"{MANIFEST_NAME} is of version {found}, and {MANIFEST_VERSION} is read here"
+    for file in manifest.files:
+        if file.path.startswith("/") or ".." in file.path.split("/"):
+            yield f"{MANIFEST_NAME} names a file outside of the release: {file.path!r}"
+    for export in manifest.exports:
+        if "/" in export.part:
+            yield f"{MANIFEST_NAME} names a part outside of its partition: {export.part!r}"
+
+
+def ledger_of(folder: Path, recipe: str) -> Path:
+    """Where the release in a folder says what became of the recipe's records."""
+    [path] = (folder / RECORDS_FOLDER).glob(f"{recipe}-*.parquet")
+    return path
+
+
+def release_folder(data: Path, name: str) -> Path:
+    return data / RELEASES / name
+
+
+def find_release(name: str | Path, data: Path | None = None) -> Release:
+    """By name in the store at `data` (by default that of the environment), or by the path of its folder.
+
+    Raises NoRelease where there is none, DamagedRelease where its manifest can't be read.
+    """
+    folder = Path(name)
+    if isinstance(name, str) and os.sep not in name:
+        root = data or Roots.from_environment().data
+        folder = release_folder(root, name)
+        if not (folder / MANIFEST_NAME).is_file():
+            there = ", ".join(release_names(root)) or "none"
+            raise NoRelease(f"there is no release {name} in {root / RELEASES}; there are: {there}")
+    try:
+        return Release(folder, (folder / MANIFEST_NAME).read_bytes())
+    except FileNotFoundError as error:
+        raise NoRelease(f"{folder} holds no release: it has no {MANIFEST_NAME}") from error
+
+
+def release_names(data: Path) -> list[str]:
+    manifests = (data / RELEASES).glob(f"[!.]*/{MANIFEST_NAME}")
+    return sorted(path.parent.name for path in manifests)
