@@ -55,17 +55,30 @@ class ChatTemplate:
         together = self._rendered_together(rows)
         return [together.get(place) or self._rendered_alone(row) for place, row in enumerate(rows)]
 
+    def render_prompts(self, rows: Sequence[Mapping[str, Any]]) -> list[Rendered | Rejected]:
+        """The `prompt` of each silver row, up to where the assistant is to speak."""
+        return [self._prompt_alone(row) for row in rows]
+
     def render(self, stored: Sequence[Mapping[str, Any]], tools: str | None, day: date) -> Rendered:
         """Renders stored messages; raises Rejected where the spans can't be established.
 
         `day` is what a template that asks for today's date gets, so that bytes don't follow the clock.
         """
-        if (found := self._control_token(stored, tools)) is not None:
-            detail = f"the text spells the control token {found!r}, which would end or fake a turn"
-            raise Rejected("control_token_in_text", detail)
+        self._refuse_control_tokens(stored, tools)
         messages = [_for_template(message) for message in stored]
         text, spans = self._spans(messages, msgspec.json.decode(tools) if tools else None, day)
         return _with_learned_spans(text, spans, stored)
+
+    def _prompt_alone(self, row: Mapping[str, Any]) -> Rendered | Rejected:
+        stored, tools = row["prompt"], row["tools"]
+        try:
+            self._refuse_control_tokens(stored, tools)
+            messages = [_for_template(message) for message in stored]
+            offered = msgspec.json.decode(tools) if tools else None
+            text, _ = self._render(messages, offered, row["landing_date"], prompt=True)
+        except Rejected as reject:
+            return reject
+        return Rendered(text, [])
 
     def _rendered_alone(self, row: Mapping[str, Any]) -> Rendered | Rejected:
         try:
@@ -142,6 +155,11 @@ class ChatTemplate:
             detail = f"the chat template refuses this conversation: {error}"
             raise Rejected("template_refused", detail) from error
         return list(zip(texts, spans if marks else [[] for _ in texts], strict=True))
+
+    def _refuse_control_tokens(self, stored: Sequence[Mapping[str, Any]], tools: str | None) -> None:
+        if (found := self._control_token(stored, tools)) is not None:
+            detail = f"the text spells the control token {found!r}, which would end or fake a turn"
+            raise Rejected("control_token_in_text", detail)
 
     def _control_token(self, stored: Sequence[Mapping[str, Any]], tools: str | None) -> str | None:
         """The first control token that a written text spells, if any."""

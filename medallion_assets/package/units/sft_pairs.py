@@ -1,42 +1,35 @@
 """SFT gold: conversations rendered, encoded, masked and packed; one row per bin.
 
-Belongs here: the flow from silver rows to packed rows. Does not: each step's rules (template.py, encode.py,
-pack.py) or where the rows go (stage.py).
+Belongs here: the flow from encoded rows to packed rows. Does not: encoding (conversations.py), the rules of
+packing (pack.py) or where the rows go (stage.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from medallion_assets.package.encode import Signed, encode_texts, ids_and_labels, label
+from medallion_assets.package.conversations import Row, encoded
+from medallion_assets.package.encode import Signed, ids_and_labels
 from medallion_assets.package.pack import PACKINGS
 from medallion_assets.package.recipe import Packaging, Workshop
 from medallion_assets.package.spill import TokenSpill
-from medallion_assets.package.template import ChatTemplate, Rendered
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import REJECTS, TableSchema
 
-if TYPE_CHECKING:
-    from tokenizers import Encoding, Tokenizer
-
-Row = dict[str, Any]
 PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line", "record_id")
 COLUMNS = (*PROVENANCE, "messages", "tools")
 
 
 def write(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> None:
     """Packs a partition: every silver record ends in exactly one bin or in the rejects."""
-    tokenizer, rules = workshop.tokenizer, workshop.packaging
-    schema, writer = workshop.schema, workshop.writer
-    template = ChatTemplate(tokenizer.chat_template, tokenizer.special_tokens, tokenizer.control_tokens)
+    rules, schema, writer = workshop.packaging, workshop.schema, workshop.writer
     record_ids: list[str] = []
     with TokenSpill(workshop.scratch) as spill:
-        for outcomes in _encoded(silver, tokenizer.core, template):
+        for outcomes in encoded(silver, workshop.tokenizer):
             rejects = []
             for row, outcome in outcomes:
                 signed = outcome if isinstance(outcome, Rejected) else _fitting(outcome, rules.max_length)
@@ -51,33 +44,6 @@ def write(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> None:
             chunk = bins[start : start + schema.row_group_rows]
             writer.rows(_packed_rows(chunk, spill, record_ids, schema))
         writer.summary |= _summary(spill.lengths, len(bins), rules)
-
-
-def _encoded(
-    silver: Iterable[pa.RecordBatch], core: Tokenizer, template: ChatTemplate
-) -> Iterator[list[tuple[Row, Signed | Rejected]]]:
-    """Batch by batch, in order. The next batch is rendered here while the last is encoded beside."""
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        waiting: tuple[list[tuple[Row, Rendered | Rejected]], Future[list[Encoding]]] | None = None
-        for batch in silver:
-            rows = batch.to_pylist()
-            rendered = list(zip(rows, template.render_batch(rows), strict=True))
-            good = [result for _, result in rendered if isinstance(result, Rendered)]
-            previous, waiting = waiting, (rendered, beside.submit(encode_texts, core, good))
-            if previous is not None:
-                yield _labelled(previous[0], previous[1].result())
-        if waiting is not None:
-            yield _labelled(waiting[0], waiting[1].result())
-
-
-def _labelled(
-    rendered: list[tuple[Row, Rendered | Rejected]], encodings: list[Encoding]
-) -> list[tuple[Row, Signed | Rejected]]:
-    remaining = iter(encodings)
-    return [
-        (row, label(next(remaining), result) if isinstance(result, Rendered) else result)
-        for row, result in rendered
-    ]
 
 
 def _fitting(signed: Signed, max_length: int) -> Signed | Rejected:
