@@ -16,12 +16,28 @@ from medallion_assets.config_quality import QualityConfig, merged
 from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import Format, format_names, load_format
 from medallion_assets.curate.derived import NAMES
-from medallion_assets.schemas import DATA_UNITS, EVAL_PREFIX, PROMPT_UNIT, ROLLOUT_UNIT
+from medallion_assets.schemas import (
+    DATA_UNITS,
+    EVAL_PREFIX,
+    PREFERENCE_UNIT,
+    PROMPT_UNIT,
+    RL_CURRICULUM,
+    ROLLOUT_UNIT,
+    SFT_UNIT,
+)
 from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.text.compared import PARTS
 
 Place = tuple[str | int, ...]
 OPTION_DEFAULTS = Options()
+# What may become of records that are too long. A prompt without its end asks for something else.
+TOO_LONG = {
+    SFT_UNIT: ("reject", "split", "truncate"),
+    PREFERENCE_UNIT: ("reject", "truncate"),
+    PROMPT_UNIT: ("reject",),
+    RL_CURRICULUM.name: ("reject",),
+    ROLLOUT_UNIT: ("reject", "truncate"),
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +65,12 @@ class Sections:
             return set(DATA_UNITS)
         return {source.unit for source in self.sources.values()} | set(self.rollouts.feeds)
 
+    @property
+    def packaged(self) -> set[str]:
+        """What there is to make recipes of."""
+        rated = self.rollouts.pass_rates is not None or not self.complete
+        return self.fed_units | ({RL_CURRICULUM.name} if rated else set())
+
 
 def problems_across(read: Sections) -> list[Problem]:
     """Every problem that takes more than one key to see."""
@@ -60,7 +82,7 @@ def problems_across(read: Sections) -> list[Problem]:
         *(
             problem
             for place, recipe in read.recipes.items()
-            for problem in _recipe_problems(place, recipe, read.fed_units)
+            for problem in _recipe_problems(place, recipe, read.packaged)
         ),
         *_rollout_problems(read.rollouts, read.fed_units),
         *_crossed_bounds(("quality",), read.quality),
@@ -131,14 +153,21 @@ def _format_problems(at: Place, source: SourceConfig, format_: Format) -> Iterat
 
 def _recipe_problems(place: int, recipe: RecipeConfig, fed: set[str]) -> Iterator[Problem]:
     at = ("recipes", place, "unit")
-    if recipe.unit not in DATA_UNITS:
-        yield Problem(at, _unit_message(recipe.unit))
-    elif recipe.unit not in GOLD_SCHEMAS:
-        packaged = ", ".join(GOLD_SCHEMAS)
-        yield Problem(at, f"recipes for {recipe.unit} don't exist in this version; allowed: {packaged}")
+    if recipe.unit not in GOLD_SCHEMAS:
+        yield Problem(at, f"{recipe.unit!r} is nothing to package; {choose_from(recipe.unit, GOLD_SCHEMAS)}")
     elif recipe.unit not in fed:
         message = f"no source feeds the unit {recipe.unit!r}; units with a source: {', '.join(sorted(fed))}"
         yield Problem(at, message)
+    else:
+        yield from _packaging_problems(("recipes", place), recipe)
+
+
+def _packaging_problems(at: Place, recipe: RecipeConfig) -> Iterator[Problem]:
+    if recipe.unit != SFT_UNIT and "packing" in recipe.model_fields_set:
+        yield Problem((*at, "packing"), f"{recipe.unit} has a row a record; packing is for {SFT_UNIT}")
+    if recipe.too_long not in TOO_LONG[recipe.unit]:
+        allowed = ", ".join(TOO_LONG[recipe.unit])
+        yield Problem((*at, "too_long"), f"{recipe.unit} can't be {recipe.too_long!r}; allowed: {allowed}")
 
 
 def _rollout_problems(rollouts: RolloutsConfig, fed: set[str]) -> Iterator[Problem]:

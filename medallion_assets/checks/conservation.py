@@ -21,7 +21,8 @@ from medallion_assets.storage.store import Build, PartitionStore, Table
 SHOWN = 5
 BY_PLACE = "source || ' ' || export_sha256 || ' ' || record_number"
 BY_RECORD = "record_id"
-BY_DOCUMENT = "unnest(record_ids)"
+PACKED = "record_ids"  # the column of tables whose rows hold several records
+BY_DOCUMENT = f"unnest({PACKED})"
 # Counted both ways, so that a record that is lost is told from one that is there twice.
 COMPARISON = """
 WITH passages AS (
@@ -116,7 +117,8 @@ def passage_of(stage: Stage, store: PartitionStore, key: str) -> Passage | None:
             inputs = [path for day in days for path in _of_day(store, [stage.prompts], day)]
             return Passage(inputs, rows, rejects)
         case GoldStage():
-            return Passage(_of_day(store, stage.inputs, key), rows, rejects, leaving=BY_DOCUMENT)
+            leaving = BY_DOCUMENT if PACKED in stage.table.schema.arrow.names else BY_RECORD
+            return Passage(_of_day(store, stage.inputs, key), rows, rejects, leaving=leaving)
         case _:
             return None
 
