@@ -152,6 +152,10 @@ class RecipeConfig(_Model):
         description="Share of the records, by their ids, that goes to gold/<name>_holdout instead.",
     )
 
+    @property
+    def holdout_name(self) -> str:
+        return f"{self.name}_holdout"
+
 
 class EvalSetConfig(_Model):
     """An evaluation set, landing in <landing root>/evals/<name>/; the newest delivery of each file counts."""

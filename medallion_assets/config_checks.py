@@ -24,6 +24,8 @@ from medallion_assets.schemas import (
     RL_CURRICULUM,
     ROLLOUT_UNIT,
     SFT_UNIT,
+    UNIT_SCHEMAS,
+    TableSchema,
 )
 from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.text.compared import PARTS
@@ -71,6 +73,12 @@ class Sections:
         rated = self.rollouts.pass_rates is not None or not self.complete
         return self.fed_units | ({RL_CURRICULUM.name} if rated else set())
 
+    def sources_of(self, unit: str) -> set[str]:
+        """Those that feed what a recipe packages, what is made of rollouts among them."""
+        unit = PROMPT_UNIT if unit == RL_CURRICULUM.name else unit
+        made = {NAMES[unit]} if unit in self.rollouts.feeds else set()
+        return {source.name for source in self.sources.values() if source.unit == unit} | made
+
 
 def problems_across(read: Sections) -> list[Problem]:
     """Every problem that takes more than one key to see."""
@@ -82,7 +90,7 @@ def problems_across(read: Sections) -> list[Problem]:
         *(
             problem
             for place, recipe in read.recipes.items()
-            for problem in _recipe_problems(place, recipe, read.packaged)
+            for problem in _recipe_problems(("recipes", place), recipe, read)
         ),
         *_rollout_problems(read.rollouts, read.fed_units),
         *_crossed_bounds(("quality",), read.quality),
@@ -151,23 +159,51 @@ def _format_problems(at: Place, source: SourceConfig, format_: Format) -> Iterat
     )
 
 
-def _recipe_problems(place: int, recipe: RecipeConfig, fed: set[str]) -> Iterator[Problem]:
-    at = ("recipes", place, "unit")
+def _recipe_problems(at: Place, recipe: RecipeConfig, read: Sections) -> Iterator[Problem]:
+    fed = read.packaged
     if recipe.unit not in GOLD_SCHEMAS:
-        yield Problem(at, f"{recipe.unit!r} is nothing to package; {choose_from(recipe.unit, GOLD_SCHEMAS)}")
-    elif recipe.unit not in fed:
+        message = f"{recipe.unit!r} is nothing to package; {choose_from(recipe.unit, GOLD_SCHEMAS)}"
+        yield Problem((*at, "unit"), message)
+        return
+    if recipe.unit not in fed:
         message = f"no source feeds the unit {recipe.unit!r}; units with a source: {', '.join(sorted(fed))}"
-        yield Problem(at, message)
-    else:
-        yield from _packaging_problems(("recipes", place), recipe)
+        yield Problem((*at, "unit"), message)
+    yield from _packaging_problems(at, recipe)
+    yield from _selection_problems(at, recipe, read)
 
 
 def _packaging_problems(at: Place, recipe: RecipeConfig) -> Iterator[Problem]:
-    if recipe.unit != SFT_UNIT and "packing" in recipe.model_fields_set:
+    if recipe.unit != SFT_UNIT and recipe.packing != RecipeConfig.model_fields["packing"].default:
         yield Problem((*at, "packing"), f"{recipe.unit} has a row a record; packing is for {SFT_UNIT}")
     if recipe.too_long not in TOO_LONG[recipe.unit]:
         allowed = ", ".join(TOO_LONG[recipe.unit])
         yield Problem((*at, "too_long"), f"{recipe.unit} can't be {recipe.too_long!r}; allowed: {allowed}")
+
+
+def _selection_problems(at: Place, recipe: RecipeConfig, read: Sections) -> Iterator[Problem]:
+    feeding = read.sources_of(recipe.unit)
+    for source in (recipe.mix or {}) if read.complete else ():
+        if source not in feeding:
+            message = f"{source!r} does not feed {recipe.unit}; {choose_from(source, feeding)}"
+            yield Problem((*at, "mix", source), message)
+    first, last = recipe.landed.first, recipe.landed.last
+    if first is not None and last is not None and first > last:
+        yield Problem((*at, "landed"), f"first is {first} and last is {last}, so nothing would be taken")
+    if recipe.holdout is not None and any(each.name == recipe.holdout_name for each in read.recipes.values()):
+        message = f"what is held out goes to gold/{recipe.holdout_name}, which is a recipe's name too"
+        yield Problem((*at, "holdout"), message)
+    if recipe.where is not None:
+        schema = RL_CURRICULUM if recipe.unit == RL_CURRICULUM.name else UNIT_SCHEMAS[recipe.unit]
+        yield from _filter_problems((*at, "where"), recipe.where, schema)
+
+
+def _filter_problems(at: Place, expression: str, schema: TableSchema) -> Iterator[Problem]:
+    from medallion_assets.package.filter import FilterError, columns_read
+
+    try:
+        columns_read(expression, schema)
+    except FilterError as error:
+        yield Problem(at, str(error))
 
 
 def _rollout_problems(rollouts: RolloutsConfig, fed: set[str]) -> Iterator[Problem]:

@@ -31,7 +31,7 @@ IDS = list_of(pa.int32())
 
 GOLD_SFT = TableSchema(
     "gold_sft",
-    1,
+    2,
     (
         Column(
             "input_ids",
@@ -52,6 +52,11 @@ GOLD_SFT = TableSchema(
             "record_ids",
             list_of(pa.string()),
             "Record id of each document, in the order of seq_lengths.",
+        ),
+        Column(
+            "record_offsets",
+            list_of(pa.int32()),
+            "At which token of its record each document begins: 0, but for the later pieces of a split one.",
         ),
     ),
     row_group_rows=1024,

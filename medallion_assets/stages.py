@@ -6,7 +6,7 @@ Belongs here: which tables there are and what feeds what. Does not: assets (asse
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medallion_assets.config import (
@@ -153,7 +153,11 @@ def stages_of(config: PipelineConfig, roots: Roots, *, base: Path) -> PipelineSt
     tables = {unit: stage.table for unit, stage in units.items()}
     if curriculum is not None:
         tables[curriculum.table.name] = curriculum.table
-    recipes = {recipe.name: _gold_stage(recipe, tables[recipe.unit], base) for recipe in config.recipes}
+    recipes = {
+        stage.recipe: stage
+        for recipe in config.recipes
+        for stage in _gold_stages(recipe, tables[recipe.unit], base)
+    }
     return PipelineStages(
         sources=sources,
         eval_sets=eval_sets,
@@ -276,14 +280,19 @@ def _curriculum(
     return CurriculumStage(units[PROMPT_UNIT].table, rollouts, PassRateRules(**config.model_dump()))
 
 
-def _gold_stage(config: RecipeConfig, silver: Table, base: Path) -> GoldStage:
-    return GoldStage(
+def _gold_stages(config: RecipeConfig, silver: Table, base: Path) -> Iterator[GoldStage]:
+    """The recipe's, and the one that takes what it holds out."""
+    stage = GoldStage(
         recipe=config.name,
         silver=silver,
         tokenizer=_tokenizer(config.tokenizer, base),
         packaging=Packaging(config.max_length, config.too_long, config.packing),
         selection=_selection(config),
     )
+    yield stage
+    if config.holdout is not None:
+        held_out = replace(stage.selection, takes_held_out=True)
+        yield replace(stage, recipe=config.holdout_name, selection=held_out)
 
 
 def _selection(config: RecipeConfig) -> Selection:

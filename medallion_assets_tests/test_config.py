@@ -30,11 +30,11 @@ COMPONENT = "type: medallion_assets.MedallionPipeline\n\nattributes:\n" + "".joi
     f"  {line}\n" for line in GOOD.splitlines()
 )
 FORMATS = f"allowed: {', '.join(format_names())}"
-UNITS = "allowed: preference_triples, rl_prompts, rl_rollouts, sft_pairs"
+PACKAGED = "allowed: preference_triples, rl_curriculum, rl_prompts, rl_rollouts, sft_pairs"
 SLUG = "expected a slug: lower-case letters, digits and '_', beginning with a letter, at most 60"
 OWNER = "expected 'team:<name>' or an e-mail address"
 SOURCE_KEYS = f"allowed: {', '.join(sorted(SourceConfig.model_fields))}"
-RECIPE_KEYS = "allowed: max_length, name, packing, tokenizer, unit"
+RECIPE_KEYS = f"allowed: {', '.join(sorted(RecipeConfig.model_fields))}"
 TOP_KEYS = (
     "allowed: decontamination, eval_sets, near_duplicates, quality, recipes, rollouts, sources, start_date"
 )
@@ -177,13 +177,48 @@ def test_each_mistake_of_a_recipe_is_told(line: str, expected: str, file: Path) 
 @pytest.mark.parametrize(
     ("unit", "expected"),
     [
-        ("sft_pair", f"'sft_pair' is no data unit; {UNITS}; did you mean 'sft_pairs'?"),
-        ("rl_prompts", "recipes for rl_prompts don't exist in this version; allowed: sft_pairs"),
+        ("sft_pair", f"'sft_pair' is nothing to package; {PACKAGED}; did you mean 'sft_pairs'?"),
+        ("rl_prompts", "no source feeds the unit 'rl_prompts'; units with a source: sft_pairs"),
+        ("rl_curriculum", "no source feeds the unit 'rl_curriculum'; units with a source: sft_pairs"),
     ],
 )
 def test_a_unit_that_is_not_there_is_told(unit: str, expected: str, file: Path) -> None:
     text = GOOD.replace("unit: sft_pairs\n    tok", f"unit: {unit}\n    tok")
     assert problems(file, text) == [f"F:9: recipes[0].unit: {expected}"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "line", "expected"),
+    [
+        ("rl_prompts", "too_long: truncate", "too_long: rl_prompts can't be 'truncate'; allowed: reject"),
+        ("rl_prompts", "packing: none", "packing: rl_prompts has a row a record; packing is for sft_pairs"),
+        (
+            "preference_triples",
+            "too_long: split",
+            "too_long: preference_triples can't be 'split'; allowed: reject, truncate",
+        ),
+        (
+            "preference_triples",
+            "mix: {first: 1}",
+            "mix.first: 'first' does not feed preference_triples; allowed: second",
+        ),
+    ],
+)
+def test_what_a_unit_can_not_be_packaged_as_is_told(unit: str, line: str, expected: str, file: Path) -> None:
+    formats = {"rl_prompts": "gsm8k", "preference_triples": "preference"}
+    second = f"  - {{name: second, unit: {unit}, format: {formats[unit]}}}\nrecipes:"
+    text = GOOD.replace("recipes:", second).replace("unit: sft_pairs\n    tok", f"unit: {unit}\n    tok")
+    assert problems(file, f"{text}    {line}\n") == [f"F:12: recipes[0].{expected}"]
+
+
+def test_a_curriculum_is_packaged_where_prompts_are_rated(file: Path) -> None:
+    text = GOOD.replace("unit: sft_pairs\n    format: alpaca", "unit: rl_prompts\n    format: gsm8k")
+    text = text.replace(
+        "unit: sft_pairs\n    tok", "unit: rl_curriculum\n    where: pass_rate < 0.9\n    tok"
+    )
+    logs = "  - {name: logs, unit: rl_rollouts, format: verl_rollouts}\nrecipes:"
+    file.write_text(text.replace("recipes:", logs) + "rollouts: {pass_rates: {}}\n")
+    assert load_config(file).recipes[0].unit == "rl_curriculum"
 
 
 def test_a_unit_that_no_source_feeds_is_told(file: Path) -> None:

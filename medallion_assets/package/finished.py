@@ -21,19 +21,19 @@ from medallion_assets.schemas import REJECTS, TableSchema
 def write_rows(
     made: Iterable[tuple[pa.Table, pa.Table]], workshop: Workshop, *, tokens: Sequence[str]
 ) -> None:
-    """Writes batches of rows and rejects, the rows by their record ids: these are hashes, so that shuffles
-    them, the same way each time. `tokens` names the columns that count tokens."""
-    summary = {"documents": 0, "tokens": 0, "truncated": 0}
+    """Batches of rows and rejects; the rows come shuffled, the same way each time. `tokens` are the columns
+    that count them."""
+    summary = {"documents": 0, "tokens": 0, "truncated_records": 0}
     with RowSpill(workshop.scratch, workshop.schema.arrow) as spill:
         for rows, rejects in made:
             workshop.writer.rejects(rejects)
             summary["documents"] += rows.num_rows
             summary["tokens"] += sum(_total(rows, name) for name in tokens)
-            summary["truncated"] += _total(rows, "truncated")
+            summary["truncated_records"] += _total(rows, "truncated")
             spill.append(rows)
         for chunk in spill.chunks(workshop.schema.row_group_rows):
             workshop.writer.rows(chunk)
-    workshop.writer.summary |= summary
+    workshop.writer.summary.update(summary)
 
 
 def kept_of(batch: pa.RecordBatch, outcomes: Sequence[Any]) -> pa.RecordBatch:

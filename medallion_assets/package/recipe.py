@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
 
 from medallion_assets.package.tokenizer import LoadedTokenizer
 from medallion_assets.schemas import TableSchema
-from medallion_assets.storage.store import PartitionWriter
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,17 @@ class Packaging:
     packing: str = "best_fit"
 
 
+class Sink(Protocol):
+    """Where rows and rejects go, as a PartitionWriter takes them."""
+
+    @property
+    def summary(self) -> dict[str, Any]: ...
+
+    def rows(self, table: pa.Table) -> None: ...
+
+    def rejects(self, table: pa.Table) -> None: ...
+
+
 @dataclass(frozen=True)
 class Workshop:
     """What a packager works with: the rows go to the writer, as the schema says; `split` is train or test."""
@@ -51,5 +64,5 @@ class Workshop:
     packaging: Packaging
     schema: TableSchema
     scratch: Path
-    writer: PartitionWriter
+    writer: Sink
     split: str = "train"

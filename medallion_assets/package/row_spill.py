@@ -1,4 +1,4 @@
-"""Finished rows of a partition, on disk, handed back in the order of their record ids.
+"""Finished rows of a partition, on disk, handed back in an order that their record ids decide.
 
 Belongs here: keeping Arrow rows and gathering them in another order, in bounded memory. Does not: making
 rows (units/) or token sequences that are packed (spill.py).
@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-ORDER_BY = "record_id"
 # Gathering takes a piece from every batch for every chunk, so there should be few of them.
 BATCH_ROWS = 16_384
 BATCH_BYTES = 64 << 20
+
+# Odd, so that its multiples are all different and far apart.
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -34,7 +36,7 @@ class RowSpill:
         self._schema = schema
         self._pending: list[pa.Table] = []
         self._lengths: list[int] = []
-        self._names: list[Any] = []
+        self._ids = bytearray()
 
     def __enter__(self) -> RowSpill:
         return self
@@ -45,19 +47,18 @@ class RowSpill:
         self._file.close()
 
     def append(self, rows: pa.Table) -> None:
-        self._names.append(rows.column(ORDER_BY).to_numpy().astype("S"))
+        self._ids += bytes.fromhex("".join(rows.column("record_id").to_pylist()))
         self._pending.append(rows)
         held = sum(table.num_rows for table in self._pending)
         if held >= BATCH_ROWS or sum(table.nbytes for table in self._pending) >= BATCH_BYTES:
             self._write()
 
     def chunks(self, rows: int) -> Iterator[pa.Table]:
-        """All rows, so many at a time. Equal ids are equal rows: whichever comes first, the bytes are one."""
+        """All rows, so many at a time."""
         self._write()
         self._sink.close()
         self._file.flush()
-        order = np.argsort(np.concatenate([*self._names, np.array([], "S1")]), kind="stable")
-        batches = self._batches()
+        order, batches = shuffled(np.frombuffer(self._ids, ">u8").astype(np.uint64)), self._batches()
         for start in range(0, len(order), rows):
             yield self._gathered(batches, order[start : start + rows])
 
@@ -87,3 +88,16 @@ class RowSpill:
         places = np.empty_like(by_batch)
         places[by_batch] = np.arange(len(by_batch))
         return pa.Table.from_batches(pieces, self._schema).combine_chunks().take(pa.array(places))
+
+
+def shuffled(ids: np.ndarray[Any, np.dtype[np.uint64]]) -> Numbers:
+    """The order of records, whose ids come as two halves each: by id, since that is a hash.
+
+    The copies of a record, which come one after the other, are moved apart, each to another place.
+    """
+    high, low = ids[::2], ids[1::2]
+    is_first = np.concatenate([[True], (high[1:] != high[:-1]) | (low[1:] != low[:-1])])[: len(high)]
+    numbers = np.arange(len(high))
+    copies = numbers - np.maximum.accumulate(np.where(is_first, numbers, 0))
+    order: Numbers = np.lexsort((low, high + copies.astype(np.uint64) * GOLDEN))
+    return order

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +25,8 @@ class TokenSpill:
     def __init__(self, scratch: Path) -> None:
         scratch.mkdir(parents=True, exist_ok=True)
         self._file = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115  # closed by __exit__
-        self._starts: list[int] = []
-        self.lengths: list[int] = []
+        self._starts = array("q")
+        self.lengths = array("i")
         self._end = 0
 
     def __enter__(self) -> TokenSpill:

@@ -90,6 +90,7 @@ class GoldStage:
         return Build(digests, lambda writer: self._write(store, key, writer))
 
     def _write(self, store: PartitionStore, key: str, writer: PartitionWriter) -> None:
+        from medallion_assets.package.copies import RejectsOnce
         from medallion_assets.package.select import selected
 
         packager = import_module(f"medallion_assets.package.units.{self.unit}")
@@ -98,8 +99,9 @@ class GoldStage:
             packaging=self.packaging,
             schema=self._schema,
             scratch=store.root / ".scratch",
-            writer=writer,
+            writer=RejectsOnce(writer),
             split="test" if self.selection.takes_held_out else "train",
         )
-        chosen = selected(store.paths(self.silver, key), self.selection, packager.COLUMNS, workshop)
+        paths, schema = store.paths(self.silver, key), self.silver.schema
+        chosen = selected(paths, self.selection, packager.COLUMNS, schema=schema, writer=writer)
         packager.write(chosen, workshop)

@@ -44,6 +44,11 @@ STAGE = GoldStage("recipe", SILVER, TokenizerSpec(CHATML), Packaging(64))
 KEY = DAY.isoformat()
 
 
+def packaged(**rules: Any) -> GoldStage:
+    """The stage with other rules of packaging."""
+    return replace(STAGE, packaging=replace(STAGE.packaging, **rules))
+
+
 def silver_row(messages: list[Row], number: int) -> Row:
     return {
         "record_id": content_id([messages, None]),
@@ -118,7 +123,7 @@ def test_every_record_is_whole_in_one_bin_or_in_one_reject(
     with TemporaryDirectory() as root:
         store = PartitionStore(Path(root))
         land(store, rows)
-        bins, rejects, _ = packed(store, replace(STAGE, packing=packing, max_length=max_length))
+        bins, rejects, _ = packed(store, packaged(packing=packing, max_length=max_length))
     ends = [name for row in bins for name in row["record_ids"]] + [reject["record_id"] for reject in rejects]
     assert Counter(ends) == Counter(row["record_id"] for row in rows)
     whole = {row["record_id"]: encoded(row) for row in rows}
@@ -157,7 +162,7 @@ def test_a_record_of_exactly_max_length_is_packed_and_one_token_more_is_not(stor
     rows = saying("some words")
     land(store, rows)
     tokens = len(encoded(rows[0])[0])
-    outcomes = [packed(store, replace(STAGE, max_length=length)) for length in (tokens, tokens - 1)]
+    outcomes = [packed(store, packaged(max_length=length)) for length in (tokens, tokens - 1)]
     assert [(len(bins), len(rejects)) for bins, rejects, _ in outcomes] == [(1, 0), (0, 1)]
 
 
@@ -187,15 +192,19 @@ def test_the_summary_counts_documents_tokens_and_bins(store: PartitionStore) -> 
 def test_without_packing_every_record_is_alone_in_its_bin(store: PartitionStore) -> None:
     rows = saying(*"abcdefghij")
     land(store, rows)
-    bins, _, _ = packed(store, replace(STAGE, packing="none"))
+    bins, _, _ = packed(store, packaged(packing="none"))
     assert [row["record_ids"] for row in bins] == sorted([row["record_id"]] for row in rows)
 
 
-@pytest.mark.parametrize("change", [{"max_length": 65}, {"packing": "none"}, {"recipe": "other"}])
-def test_another_packing_is_another_version_beside_the_old(
-    change: dict[str, Any], store: PartitionStore
-) -> None:
-    other = replace(STAGE, **change)
+@pytest.mark.parametrize(
+    "other",
+    [
+        packaged(max_length=65),
+        packaged(packing="none"),
+        replace(STAGE, recipe="other"),
+    ],
+)
+def test_another_packing_is_another_version_beside_the_old(other: GoldStage, store: PartitionStore) -> None:
     land(store, saying("a"))
     first = packed(store)
     packed(store, other)
@@ -261,7 +270,7 @@ def test_the_order_of_silver_changes_no_bin(tmp_path: Path) -> None:
 @pytest.mark.parametrize("packing", ["best_fit", "none"])
 def test_bins_lie_in_the_order_of_their_first_record_id(packing: str, store: PartitionStore) -> None:
     land(store, MANY)
-    bins, _, _ = packed(store, replace(STAGE, packing=packing))
+    bins, _, _ = packed(store, packaged(packing=packing))
     first = [row["record_ids"][0] for row in bins]
     assert first == sorted(first)
 
@@ -281,7 +290,7 @@ def test_alpaca_fills_its_bins(tmp_path: Path) -> None:
     rows, _ = conformed_file("alpaca", real_data("sft/alpaca_52k.json.gz"))
     store = PartitionStore(tmp_path)
     land(store, rows)
-    bins, rejects, summary = packed(store, replace(STAGE, max_length=2048))
+    bins, rejects, summary = packed(store, packaged(max_length=2048))
     found = (
         len(rejects),
         summary["rejected"],
