@@ -9,11 +9,15 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medallion_assets.package.render import Rendered, Span
+from medallion_assets.package.plain import Flags, Numbers
+from medallion_assets.package.render import Rendered
+from medallion_assets.package.rendered_batch import Texts
+from medallion_assets.package.turns import Span
 from medallion_assets.records import Rejected
 
 if TYPE_CHECKING:
@@ -23,7 +27,6 @@ IGNORED_LABEL = -100
 
 # One array carries ids and labels: a token that is learned is its id, one that is context is ~id (negative).
 Signed = np.ndarray[tuple[int], np.dtype[np.int32]]
-Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -40,20 +43,20 @@ Encode = Callable[[Sequence[str]], Flat]
 @dataclass(frozen=True)
 class Labeller:
     """Labels what a tokenizer encoded. `byte_lengths` are its tokens', by id, if tokens are pieces of text:
-    adding them up tells where each is. Rows where that fails have the tokenizer's own offsets asked."""
+    adding them up tells where each is. Texts for which that fails have the tokenizer's own offsets asked."""
 
     core: Tokenizer
     byte_lengths: Signed | None
 
-    def __call__(self, batch: Sequence[Rendered], flat: Flat) -> list[Signed | Rejected]:
+    def __call__(self, texts: Texts, flat: Flat) -> list[Signed | Rejected]:
         if self.byte_lengths is None:
-            return [label_alone(self.core, rendered) for rendered in batch]
-        signed, sound = _labelled(batch, flat, self.byte_lengths)
+            return [label_alone(self.core, texts.alone(place)) for place in range(len(texts.texts))]
+        signed, sound = _labelled(texts, flat, self.byte_lengths)
         cuts = flat.borders.tolist()
-        return [
-            signed[cuts[row] : cuts[row + 1]] if sound[row] else label_alone(self.core, rendered)
-            for row, rendered in enumerate(batch)
-        ]
+        found: list[Signed | Rejected] = [signed[first:last] for first, last in pairwise(cuts)]
+        for place in np.flatnonzero(~sound).tolist():
+            found[place] = label_alone(self.core, texts.alone(place))
+        return found
 
 
 def ids_and_labels(signed: Signed) -> tuple[Signed, Signed]:
@@ -61,33 +64,26 @@ def ids_and_labels(signed: Signed) -> tuple[Signed, Signed]:
     return np.where(context, ~signed, signed), np.where(context, np.int32(IGNORED_LABEL), signed)
 
 
-def _labelled(
-    batch: Sequence[Rendered], flat: Flat, byte_lengths: Signed
-) -> tuple[Signed, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    """The batch's ids with the learned ones marked, and which rows that is sure for."""
-    ends = np.cumsum(byte_lengths[flat.ids], dtype=np.int64)
-    reached = np.concatenate([[0], ends])
-    starts, at_border = reached[:-1], reached[flat.borders]
-    sizes = np.array([rendered.size for rendered in batch], np.int64)
-    sound = np.diff(at_border) == sizes
-    sound &= [text.isascii() or unicodedata.is_normalized("NFC", text) for text in _texts(batch)]
-    rows = np.repeat(np.arange(len(batch)), [len(rendered.spans) for rendered in batch])
-    spans = np.array([span for rendered in batch for span in rendered.spans], np.int64).reshape(-1, 4)
-    start, said, end, last = (spans + at_border[rows][:, None]).T
+def _labelled(texts: Texts, flat: Flat, byte_lengths: Signed) -> tuple[Signed, Flags]:
+    """The ids with the learned ones marked, and for which texts that is sure."""
+    reached = np.zeros(len(flat.ids) + 1, np.int64)
+    np.cumsum(byte_lengths[flat.ids], out=reached[1:])
+    starts, ends, at_border = reached[:-1], reached[1:], reached[flat.borders]
+    sound = np.diff(at_border) == texts.sizes
+    sound &= [text.isascii() or unicodedata.is_normalized("NFC", text) for text in texts.texts]
+    start, said, end, last = (texts.spans + at_border[texts.places][:, None]).T
     first, final = np.searchsorted(starts, start), np.searchsorted(ends, end)
-    inside = (first < len(starts)) & (final < len(ends))
+    inside = (first <= final) & (final < len(ends))
     first, final = np.where(inside, first, 0), np.where(inside, final, 0)
-    clear = inside & sound[rows] & (starts[first] <= said) & (ends[final] <= last) & (first <= final)
-    sound[rows[~clear]] = False
+    clear = inside & sound[texts.places]
+    if len(flat.ids):
+        clear &= (starts[first] <= said) & (ends[final] <= last)
+    sound[texts.places[~clear]] = False
     steps = np.zeros(len(flat.ids) + 1, np.int8)
     steps[first[clear]] += 1
     steps[final[clear] + 1] -= 1
-    learned = np.cumsum(steps[:-1], dtype=np.int8) > 0
-    return np.where(learned, flat.ids, ~flat.ids), sound
-
-
-def _texts(batch: Sequence[Rendered]) -> list[str]:
-    return [rendered.text for rendered in batch]
+    context = np.cumsum(steps[:-1], dtype=np.int8) - 1  # -1 for context, 0 for what is learned
+    return flat.ids ^ context, sound
 
 
 def label_alone(core: Tokenizer, rendered: Rendered) -> Signed | Rejected:

@@ -16,18 +16,20 @@ SEED = 7
 TEXTS_OF_A_KIND = 250
 TOKENS_OF_A_TEXT = 120
 PIECES_OF_A_TEXT = 40
-PIECES = (
+SPACE = (
     *(" ", "  ", "   ", "\t", "\t\t ", "\n", "\n\n", " \n", "\n ", "\r\n", "\r", "\v", "\f", "\0", "\x1b[0m"),
     *("\u00a0", "\u2003", "\u3000", "\u200b", "\u200d", "\ufeff", "\u2028", "\u0085", "\u00ad", "\u202e"),
-    *("'s", "'S", "'ll", "'VE", "’t", "don't", "I'm", "'", '"', "``", "_", "__init__", "camelCase", "ÀÉÎ"),
-    *("0", "12", "123", "1234", "12345678901", "1,234.5e-6", "٣٤٥", "１２", "½", "²", "Ⅷ", "0x1F", "-7"),
-    *("a", "I", "the", " of", "Hello", " world", "naïve", "straße", "ﬁ", "İstanbul", "ǅ", "ß", "ſ", "K"),
-    *("漢字", "かな", "カナ", "한국어", "ไทย", "हिन्दी", "العربية", "עברית", "Ελλάς", "Привет", "𝒜𝓑", "𐍈"),
-    *("e\u0301", "e\u0301\u0323", "\u0301", "Å", "\u212b", "क\u093c", "\u1100\u1161\u11a8", "각"),
-    *("🙂", "👩‍👩‍👧", "🇩🇪", "👍🏽", "❤️", "☃", "\U0010fffd", "\ue000", "\ufffd", "\uffff"),
-    *("<|", "|>", "<", ">", "</", "[", "]", "<s>", "</s>", "<think>", "{{", "%}", "#!/", "://", "@", "&amp;"),
-    *("...", "!!!", "?!", "--", "===", "***", "~", "^", "$$", "\\n", "\\", "/", "//", ";", "()", "[];", "=>"),
+    *("\U0010fffd", "\ue000", "\ufffd", "\uffff", " of", " world"),
 )
+WORDS = """
+'s 'S 'll 'VE \u2019t don't I'm ' " `` _ __init__ camelCase ÀÉÎ a I the Hello naïve straße ß
+0 12 123 1234 12345678901 1,234.5e-6 \u0663\u0664 \uff11\uff12 \u00bd \u00b2 \u2167 0x1F -7
+\ufb01 \u0130stanbul \u01c5 \u017f \u212a e\u0301 e\u0301\u0323 \u0301 \u212b \u0915\u093c \u1100\u1161\u11a8
+漢字 かな カナ 한국어 ไทย हिन्दी العربية עברית Ελλάς Привет \U0001d49c\U0001d4d1 \U00010348
+🙂 \U0001f469\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea \U0001f44d\U0001f3fd \u2764\ufe0f \u2603
+<| |> < > </ [ ] <s> </s> <think> {{ %} #!/ :// @ &amp; ... !!! ?! -- === *** ~ ^ $$ \\n \\ / // ; () [];
+"""
+PIECES = (*SPACE, *WORDS.split())
 
 
 def hostile_texts(core: Tokenizer) -> list[str]:
@@ -59,7 +61,9 @@ def _of_pieces(draw: random.Random, pieces: tuple[str, ...]) -> str:
 
 def _of_code_points(draw: random.Random) -> str:
     """Some of one neighbourhood, as the texts of one script are; surrogates are no text."""
-    base = draw.choice((0, 0x80, 0x300, 0x600, 0x900, 0x1100, 0x2000, 0x3000, 0x4E00, 0xAC00, 0xFE00, 0x1F300))
+    base = draw.choice(
+        (0, 0x80, 0x300, 0x600, 0x900, 0x1100, 0x2000, 0x3000, 0x4E00, 0xAC00, 0xFE00, 0x1F300)
+    )
     points = [base + draw.randrange(0x180) for _ in range(PIECES_OF_A_TEXT)]
     points += [draw.randrange(0x110000) for _ in range(PIECES_OF_A_TEXT // 4)]
     draw.shuffle(points)

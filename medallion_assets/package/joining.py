@@ -1,7 +1,8 @@
 """Plain conversations rendered by joining strings, where the template is proven to do no more (tracing.py).
 
-Belongs here: plans, one for each form that conversations have. Does not: conversations with tools, or that no
-plan fits, which are rendered as any (render.py); control tokens in what was written, which show as ids.
+Belongs here: plans, one or a few for each form of conversations, and rendering whole groups by them. Does
+not: what no plan fits, which is rendered as any conversation (render.py); control tokens in what was written,
+which the ids show.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import accumulate
 
-from medallion_assets.package.render import NOT_SHOWN, Rendered, bytes_of
-from medallion_assets.package.template import ChatTemplate, Message, Setting, with_aliases
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medallion_assets.package.plain import Flags, Form, Group, Numbers, byte_lengths
+from medallion_assets.package.rendered_batch import Joined, RenderedBatch, bytes_of
+from medallion_assets.package.template import ChatTemplate, Setting
 from medallion_assets.package.tracing import (
     WATCHED,
     Question,
@@ -23,7 +28,7 @@ from medallion_assets.package.tracing import (
     can_be_traced,
     stripped,
 )
-from medallion_assets.package.turns import Span, Turn, Veiled, turns_of
+from medallion_assets.package.turns import Veiled, turns_of
 from medallion_assets.package.veil import PREFIX, Rendering, Shown, scaffold_of
 from medallion_assets.records import Rejected
 
@@ -32,177 +37,164 @@ MOST_PLANS_OF_A_FORM = 16
 MOST_FORMS = 4096
 # Of so many conversations one is rendered by the template too, and must come out the same.
 COMPARED_SHARE = 64
+PREDICATES: dict[str, Callable[[pa.Array, str], pa.Array]] = {
+    "__contains__": pc.match_substring,
+    "startswith": pc.starts_with,
+    "endswith": pc.ends_with,
+    "__eq__": pc.equal,
+}
 
 
 class JoinedOtherwise(AssertionError):
     """A conversation that its plan renders otherwise than the template does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """A conversation without tools: by message its role and content, and its reasoning if any has one."""
-
-    roles: tuple[str, ...]
-    contents: Sequence[str]
-    thoughts: Sequence[str | None] | None
-    day: date
-    prompt: bool = False
-
-    @property
-    def form(self) -> object:
-        thinking = None if self.thoughts is None else tuple(each is not None for each in self.thoughts)
-        return self.roles, thinking, self.day, self.prompt
-
-    def texts(self) -> list[str]:
-        """What was written, in order."""
-        if self.thoughts is None:
-            return list(self.contents)
-        both = zip(self.contents, self.thoughts, strict=True)
-        return [text for pair in both for text in pair if text is not None]
-
-    def messages(self, texts: Sequence[str]) -> list[Message]:
-        """As templates want them, with these texts in place of its own."""
-        remaining, messages = iter(texts), []
-        for place, role in enumerate(self.roles):
-            message = {"role": role, "content": next(remaining)}
-            if self.thoughts is not None and self.thoughts[place] is not None:
-                message["reasoning_content"] = next(remaining)
-            messages.append(with_aliases(message))
-        return messages
-
-    def owners(self) -> list[int]:
-        """By text, the message that it is of."""
-        return [
-            place
-            for place in range(len(self.roles))
-            for _ in range(1 + (self.thoughts is not None and self.thoughts[place] is not None))
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class Border:
-    """A place in a text to be joined: so many bytes of the template's and so many of the texts before it."""
-
-    written: int
-    texts: int
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
-    """Pieces of the template's with texts between them, right for all texts that answer the questions so."""
+    """Pieces of the template's with texts between them, right for all texts that answer the questions so.
+
+    `spans` are by span four borders of two numbers: so many bytes of the template's, and so many of the
+    texts, come before. `speakers` are the messages of the spans, `unshown` those that are not shown whole.
+    """
 
     questions: tuple[Question, ...]
     pieces: tuple[str, ...]
     shown: tuple[tuple[int, tuple[Strip, ...]], ...]
-    turns: tuple[tuple[int, tuple[tuple[Border, ...], ...]], ...]
-    size: int
+    spans: Numbers
+    speakers: tuple[int, ...]
+    unshown: tuple[int, ...]
     control: int
 
-    def fits(self, texts: Sequence[str]) -> bool:
-        return all(question.same_for(texts[question.text]) for question in self.questions)
+    def fitting(self, group: Group) -> Flags:
+        fits = np.ones(len(group.rows), np.bool_)
+        for asked in self.questions:
+            if asked.method != "__bool__":  # none of the texts is blank
+                text = _strip(group.texts[asked.text], asked.strips)
+                answers = PREDICATES[asked.method](text, asked.argument).to_numpy(zero_copy_only=False)
+                fits &= answers == asked.answer
+        return fits
 
-    def joined(self, texts: Sequence[str]) -> tuple[str, list[int]]:
-        """The text, and by place how many bytes of what was written come before it."""
-        parts = list(self.pieces)
-        shown = [stripped(texts[text], strips) if strips else texts[text] for text, strips in self.shown]
-        parts[1::2] = shown
-        return "".join(parts), [0, *accumulate(map(bytes_of, shown))]
-
-    def rendered(self, texts: Sequence[str], train: Sequence[bool]) -> Rendered | Rejected:
-        text, before = self.joined(texts)
-        spans, unshown = [], 0
-        for message, borders in self.turns:
-            if train[message]:
-                unshown += not borders
-                for span in borders:
-                    spans.append(Span(*[border.written + before[border.texts] for border in span]))  # noqa: PERF401
-        if unshown and not spans:
-            return Rejected("turn_not_shown", NOT_SHOWN)
-        return Rendered(text, self.size + before[-1], spans, unshown, self.control)
+    def joined(self, group: Group) -> Joined:
+        shown = [_strip(group.texts[text], strips) for text, strips in self.shown]
+        pieces = [pa.scalar(piece, pa.large_string()) for piece in (*self.pieces, "")]
+        parts = [part for pair in zip(pieces, shown, strict=False) for part in pair]
+        texts = pc.binary_join_element_wise(*parts, *pieces[-2:])
+        before = np.zeros((len(group.rows), len(shown) + 1), np.int64)
+        for place, text in enumerate(shown):
+            before[:, place + 1] = before[:, place] + byte_lengths(text)
+        spans = self.spans[:, :, 0] + before[:, self.spans[:, :, 1]]
+        return Joined(
+            group.rows,
+            texts.to_numpy(zero_copy_only=False).tolist(),
+            before[:, -1] + sum(map(bytes_of, self.pieces)),
+            spans,
+            group.train[:, list(self.speakers)],
+            group.train[:, list(self.unshown)].sum(axis=1),
+            self.control,
+        )
 
 
 class Joiner:
     """Finds and makes the plans of one template. `control` sums up the control tokens of a text."""
 
-    def __init__(self, template: ChatTemplate, control: Callable[[str], int]) -> None:
+    def __init__(self, template: ChatTemplate, control: Callable[[str], int], *, prompt: bool) -> None:
         self._template = template
         self._control = control
-        self._plans: dict[object, list[Plan | None]] = {}  # None for each that could not be made
+        self._prompt = prompt
+        self._plans: dict[Form, list[Plan]] = {}
+        self._traces: dict[Form, int] = {}
         self._traceable = can_be_traced(template.text)
-        self._rendered = 0
 
-    def rendered(self, plain: Plain, train: Sequence[bool]) -> Rendered | Rejected | None:
-        """None where this conversation is not one to join."""
-        texts = plain.texts()
-        if not self._traceable or any(not text or text.isspace() for text in texts):
-            return None
-        plan = self._plan(plain, texts)
-        if plan is None:
-            return None
-        rendered = plan.rendered(texts, train)
-        self._rendered += 1
-        if self._rendered % COMPARED_SHARE == 0 and plan.joined(texts)[0] != self._real(plain, texts):
-            raise JoinedOtherwise(f"the plan of {plain.roles} differs from the template for {texts!r:.500}")
-        return rendered
+    def join(self, group: Group, into: RenderedBatch) -> None:
+        """Puts into the batch what can be joined; the rest is left."""
+        left = group if self._traceable else group.of(np.empty(0, np.int64))
+        for plan in self._known(group.form):
+            left = self._join_by(plan, left, into)
+        while len(left.rows) and self._traces[group.form] < MOST_PLANS_OF_A_FORM:
+            made = self._made(left.of(np.zeros(1, np.int64)))
+            self._traces[group.form] += 1
+            if made is None:
+                left = left.of(np.arange(1, len(left.rows)))
+            else:
+                self._plans[group.form].append(made)
+                left = self._join_by(made, left, into)
 
-    def _plan(self, plain: Plain, texts: Sequence[str]) -> Plan | None:
-        plans = self._plans.get(plain.form)
-        if plans is None:
-            if len(self._plans) == MOST_FORMS:
-                self._plans.clear()
-            plans = self._plans[plain.form] = []
-        for plan in plans:
-            if plan is not None and plan.fits(texts):
-                return plan
-        if len(plans) == MOST_PLANS_OF_A_FORM:
-            return None
-        plans.append(self._made(plain, texts))
-        return plans[-1]
+    def _known(self, form: Form) -> list[Plan]:
+        if len(self._plans) == MOST_FORMS and form not in self._plans:
+            self._plans.clear()
+            self._traces.clear()
+        self._traces.setdefault(form, 0)
+        return list(self._plans.setdefault(form, []))
 
-    def _made(self, plain: Plain, texts: Sequence[str]) -> Plan | None:
+    def _join_by(self, plan: Plan, group: Group, into: RenderedBatch) -> Group:
+        """Puts those that the plan fits into the batch, and returns the others."""
+        fits = plan.fitting(group)
+        if not fits.any():
+            return group
+        chosen = group if fits.all() else group.of(np.flatnonzero(fits))
+        joined = plan.joined(chosen)
+        for place in range(0, len(chosen.rows), COMPARED_SHARE):
+            if joined.texts[place] != self._real(chosen, place):
+                raise JoinedOtherwise(f"a plan differs from the template for {joined.texts[place]!r:.500}")
+        into.put_joined(joined)
+        return group.of(np.flatnonzero(~fits))
+
+    def _made(self, group: Group) -> Plan | None:
+        """A plan for a group of one."""
+        texts = [text[0].as_py() for text in group.texts]
         try:
-            plan = self._traced(plain, Trace(list(texts)))
-            real = self._real(plain, texts)
+            plan = self._traced(group.form, Trace(texts))
+            same = plan.joined(group).texts[0] == self._real(group, 0)
         except (Untraceable, Rejected):
             return None
-        return plan if plan.joined(texts)[0] == real else None
+        return plan if same and plan.fitting(group).all() else None
 
-    def _real(self, plain: Plain, texts: Sequence[str]) -> str:
-        return self._template.render(plain.messages(texts), Setting(None, plain.day), prompt=plain.prompt)
+    def _real(self, group: Group, place: int) -> str:
+        texts = [text[place].as_py() for text in group.texts]
+        setting = Setting(None, group.form.day)
+        return self._template.render(group.form.messages(texts), setting, prompt=self._prompt)
 
-    def _traced(self, plain: Plain, trace: Trace) -> Plan:
-        watched = plain.messages([trace.watched(text) for text in range(len(trace.texts))])
+    def _traced(self, form: Form, trace: Trace) -> Plan:
+        watched = form.messages([trace.watched(text) for text in range(len(trace.texts))])
 
         def read(text: str) -> Rendering:
-            forms = list(trace.forms)
-            found = WATCHED.finditer(text)
-            return Rendering(
-                text, tuple(Shown(forms[int(each[1])][0], each.start(), each.end()) for each in found)
-            )
+            found = [(_form_of(trace, int(each[1]))[0], *each.span()) for each in WATCHED.finditer(text)]
+            return Rendering(text, tuple(Shown(*each) for each in found))
 
-        talk = Veiled(self._template, watched, plain.owners(), Setting(None, plain.day), read)
-        whole = talk.rendered(len(watched), prompt=plain.prompt)
-        turns = [] if plain.prompt else turns_of(talk, whole)
+        talk = Veiled(self._template, watched, form.owners(), Setting(None, form.day), read)
+        whole = talk.rendered(len(watched), prompt=self._prompt)
+        turns = [] if self._prompt else turns_of(talk, whole)
         pieces = scaffold_of(whole)
         if any(PREFIX in piece for piece in pieces):
             raise Untraceable
-        forms = list(trace.forms)
+        spans = [_borders(span, whole, pieces) for turn in turns for span in turn.spans]
         return Plan(
             tuple(trace.questions),
-            tuple(part for piece in pieces for part in (piece, ""))[:-1],
-            tuple(forms[int(found[1])] for found in WATCHED.finditer(whole.text)),
-            tuple((turn.message, _borders(turn, whole, pieces)) for turn in turns),
-            sum(map(bytes_of, pieces)),
+            tuple(pieces),
+            tuple(_form_of(trace, int(found[1])) for found in WATCHED.finditer(whole.text)),
+            np.array(spans, np.int64).reshape(-1, 4, 2),
+            tuple(turn.message for turn in turns for _ in turn.spans),
+            tuple(turn.message for turn in turns if not turn.spans),
             self._control("x".join(pieces)),
         )
 
 
-def _borders(turn: Turn, whole: Rendering, pieces: Sequence[str]) -> tuple[tuple[Border, ...], ...]:
+def _form_of(trace: Trace, number: int) -> tuple[int, tuple[Strip, ...]]:
+    return list(trace.forms)[number]
+
+
+def _strip(texts: pa.LargeStringArray, strips: tuple[Strip, ...]) -> pa.LargeStringArray:
+    """Python's own stripping, since libraries differ in what they take for space."""
+    if not strips:
+        return texts
+    return pa.array([stripped(text, strips) for text in texts.to_pylist()], pa.large_string())
+
+
+def _borders(span: Sequence[int], whole: Rendering, pieces: Sequence[str]) -> list[tuple[int, int]]:
     ends = [0, *(shown.end for shown in whole.shown)]
     before = [0, *accumulate(map(bytes_of, pieces))]
-
-    def border(at: int) -> Border:
+    found = []
+    for at in span:
         piece = bisect_right(ends, at) - 1
-        return Border(before[piece] + bytes_of(pieces[piece][: at - ends[piece]]), piece)
-
-    return tuple(tuple(border(at) for at in span) for span in turn.spans)
+        found.append((before[piece] + bytes_of(pieces[piece][: at - ends[piece]]), piece))
+    return found

@@ -17,33 +17,26 @@ from medallion_assets.package.template import (
     Message,
     Setting,
     for_template,
+    with_written_arguments,
 )
 from medallion_assets.package.turns import Span, Turn, Veiled, turns_of
 from medallion_assets.package.veil import Rendering, Veil, places, veiled
 from medallion_assets.records import Rejected
 
 LAYOUTS_KEPT = 4096
-NOT_SHOWN = "the template shows less of the assistant's turns than was said, and nothing else is to learn"
-# Everything behind placeholders gives layouts that many conversations share; where what the user wrote decides
-# what the template does, only the assistant's words are.
+# Everything behind placeholders gives layouts that many conversations share; where what the user wrote
+# decides what the template does, only the assistant's words are.
 VEILS: tuple[Callable[[str], bool], ...] = (lambda role: True, lambda role: role == "assistant")
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A conversation's text, its size and its spans in bytes of UTF-8. `unshown` turns were to be learned, but
-    the template shows less of them than was said. `control` is what the control tokens that the template
-    writes sum up to, where nobody has looked yet whether the texts spell any (joining.py)."""
+    """A conversation's text, and its spans in bytes of UTF-8. `unshown` turns were to be learned, but the
+    template shows less of them than was said."""
 
     text: str
-    size: int
     spans: Sequence[Span] = ()
     unshown: int = 0
-    control: int | None = None
-
-
-def bytes_of(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
 
 
 @dataclass(frozen=True)
@@ -63,8 +56,16 @@ class Layout:
             return moved[piece] + at - ends[piece]
 
         return [
-            Span(*map(moved_to, span)) for turn in self.turns if turn.message in learned for span in turn.spans
+            Span(*map(moved_to, span))
+            for turn in self.turns
+            if turn.message in learned
+            for span in turn.spans
         ]
+
+
+def not_shown() -> Rejected:
+    detail = "the template shows less of the assistant's turns than was said, and nothing else is to learn"
+    return Rejected("turn_not_shown", detail)
 
 
 class Renderer:
@@ -76,20 +77,30 @@ class Renderer:
 
     def talk(self, stored: Sequence[Mapping[str, Any]], setting: Setting) -> Rendered:
         """Raises Rejected where the text or its spans can't be established."""
-        messages = self._messages(stored, setting)
-        text = self._template.render(messages, setting)
+        messages, text = self._rendered(self._messages(stored, setting), setting)
         layout, found = self._fitting(messages, setting, text)
         wanted = {number for number, message in enumerate(stored) if message.get("train")}
         spans = layout.spans(found, wanted)
         unshown = sum(turn.message in wanted and not turn.spans for turn in layout.turns)
         if unshown and not spans:
-            raise Rejected("turn_not_shown", NOT_SHOWN)
-        return Rendered(text, bytes_of(text), _in_bytes(text, spans), unshown)
+            raise not_shown()
+        return Rendered(text, _in_bytes(text, spans), unshown)
 
     def prompt(self, stored: Sequence[Mapping[str, Any]], setting: Setting) -> Rendered:
         """Up to where the assistant is to speak; nothing of it is learned."""
-        text = self._template.render(self._messages(stored, setting), setting, prompt=True)
-        return Rendered(text, bytes_of(text))
+        return Rendered(self._rendered(self._messages(stored, setting), setting, prompt=True)[1])
+
+    def _rendered(
+        self, messages: list[Message], setting: Setting, *, prompt: bool = False
+    ) -> tuple[list[Message], str]:
+        """With the arguments of calls as the template can take them."""
+        try:
+            return messages, self._template.render(messages, setting, prompt=prompt)
+        except Rejected:
+            written = with_written_arguments(messages)
+            if written == messages:
+                raise
+            return written, self._template.render(written, setting, prompt=prompt)
 
     def refuse_control_tokens(self, stored: Sequence[Mapping[str, Any]], setting: Setting) -> None:
         written = (message.get(key) for message in stored for key in WRITTEN_KEYS)

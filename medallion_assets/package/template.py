@@ -6,6 +6,7 @@ Belongs here: stored messages as templates want them, rendering, refusals. Does 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,9 +65,7 @@ class ChatTemplate:
             detail = f"the text spells the control token {found!r}, which would end or fake a turn"
             raise Rejected("control_token_in_text", detail)
 
-    def _rendered(
-        self, messages: Sequence[Message], setting: Setting, *, prompt: bool, marking: bool
-    ) -> str:
+    def _rendered(self, messages: Sequence[Message], setting: Setting, *, prompt: bool, marking: bool) -> str:
         try:
             return compiled(self.text, marking=marking).render(
                 self._special_tokens,
@@ -89,6 +88,26 @@ def for_template(stored: Mapping[str, Any]) -> Message:
     if "tool_calls" in message:
         message["tool_calls"] = msgspec.json.decode(message["tool_calls"])
     return with_aliases(message)
+
+
+def with_written_arguments(messages: Sequence[Message]) -> list[Message]:
+    """The arguments of calls as JSON text, which some templates join to other text."""
+    return [
+        {**message, "tool_calls": [_with_written_arguments(call) for call in message["tool_calls"]]}
+        if "tool_calls" in message
+        else message
+        for message in messages
+    ]
+
+
+def _with_written_arguments(call: Any) -> Any:
+    if not isinstance(call, dict):
+        return call
+    if isinstance(call.get("function"), dict):
+        return {**call, "function": _with_written_arguments(call["function"])}
+    if isinstance(arguments := call.get("arguments"), dict):
+        return {**call, "arguments": json.dumps(arguments, ensure_ascii=False)}
+    return call
 
 
 def with_aliases(message: Message) -> Message:

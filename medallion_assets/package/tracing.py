@@ -4,8 +4,8 @@ Belongs here: strings that watch what is done with them, and which templates can
 made of a trace (joining.py).
 
 A template is rendered with watched strings in place of what was written. Where it asks one a question whose
-answer is yes or no (is it empty, does it contain </think>), question and answer are noted: any other text that
-gives the same answers leads it down the same path. Anything else that looks into a text ends the trace.
+answer is yes or no (is it empty, does it contain </think>), question and answer are noted: any other text
+that gives the same answers leads it down the same path. Anything else that looks into a text ends the trace.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
 from jinja2 import nodes
 
@@ -128,12 +128,12 @@ class _Seen(str):
     def __radd__(self, other: str) -> str:
         return _Seen(str.__add__(other, self))
 
-    def _end(self, *_: Any, **__: Any) -> NoReturn:
+    def _end(self, *_: Any, **__: Any) -> Any:
         raise Untraceable
 
-    __contains__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _end  # type: ignore[assignment]
-    __hash__ = __len__ = __iter__ = __getitem__ = __mod__ = __rmod__ = _end  # type: ignore[assignment]
-    __mul__ = __rmul__ = __format__ = __bool__ = _end  # type: ignore[assignment]
+    __contains__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _end
+    __hash__ = __len__ = __iter__ = __getitem__ = __mod__ = __rmod__ = _end
+    __mul__ = __rmul__ = __format__ = __bool__ = _end
 
 
 class _Watched(_Seen):
@@ -176,7 +176,7 @@ class _Watched(_Seen):
     def __bool__(self) -> bool:
         return self._ask("__bool__", None)
 
-    __hash__ = _Seen._end  # type: ignore[assignment]
+    __hash__ = _Seen._end
 
     def _stripped(self, method: str, characters: Any) -> str:
         if characters is not None and type(characters) is not str:

@@ -1,11 +1,13 @@
 """Which part of a rendered conversation the assistant wrote, for any template, with proof or not at all.
 
-Belongs here: the borders of the assistant's turns among placeholders (veil.py). Does not: token ids (encode.py).
+Belongs here: the borders of the assistant's turns among placeholders (veil.py). Does not: token ids
+(encode.py).
 
 A turn begins where the generation prompt ends, so that what the template puts in between, such as an empty
-<think></think>, is learned: at inference the model has to write it. It ends with its end mark; space after the
-mark is not learned, as nothing reads on there. Generation marks of the template's own go before all this.
-A turn of which the template shows less than was said, as reasoning templates do with earlier turns, is context.
+<think></think>, is learned: at inference the model has to write it. It ends with its end mark; space after
+the mark is not learned, as nothing reads on there. Generation marks of the template's own go before all this.
+A turn of which the template shows less than was said, as reasoning templates do with earlier turns, is
+context.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ from typing import NamedTuple
 from medallion_assets.package.template import ChatTemplate, Message, Setting
 from medallion_assets.package.veil import Rendering, Shown, rendering
 from medallion_assets.records import Rejected
-
 
 # What templates write around turns: <|end|>, <end_of_turn>, [/INST]. Usually one token each.
 TAG = re.compile(r"<[^<>\s]+>|\[[^\[\]\s]+\]")
@@ -99,7 +100,9 @@ def _marked_turn(
     if shown < talk.said(message) or not shown:
         return Turn(message, ())
     if covered < shown:
-        raise Rejected("mask_unclear", f"the template's generation marks leave out some of turn {message + 1}")
+        raise Rejected(
+            "mask_unclear", f"the template's generation marks leave out some of turn {message + 1}"
+        )
     return Turn(message, tuple(spans))
 
 
@@ -144,7 +147,7 @@ def _start(talk: Veiled, whole: Rendering, message: int, first: int) -> int:
 
 def _shared(one: str, other: str) -> int:
     """The length of what both begin with, up to a tag or control token in which they part."""
-    length = len(commonprefix([one, other]))
+    length = len(commonprefix([one, other]))  # noqa: RUF071  # texts, not paths
     if length < len(one):
         tags = [tag for text in (one, other) for tag in TAG.finditer(text)]
         length = min([length, *(tag.start() for tag in tags if tag.start() < length < tag.end())])
@@ -158,9 +161,10 @@ def _end(talk: Veiled, whole: Rendering, message: int, after: tuple[str, int]) -
     border = whole.shown[following - 1].end
     rest = whole.text[border : whole.shown[following].start if following < len(whole.shown) else None]
     if not rest.startswith(closing):
-        closing = _closing_before_a_prompt(talk, message)
-    if closing is None or not rest.startswith(closing):
-        raise Rejected("mask_unclear", f"the template's end mark of turn {message + 1} can't be told")
+        otherwise = _closing_before_a_prompt(talk, message)
+        if otherwise is None or not rest.startswith(otherwise):
+            raise Rejected("mask_unclear", f"the template's end mark of turn {message + 1} can't be told")
+        closing = otherwise
     return border + len(closing.rstrip()), border + len(closing)
 
 
