@@ -139,6 +139,7 @@ class RecipeConfig(_Model):
     packing: Literal["best_fit", "none"] = "best_fit"
     mix: dict[Slug, Annotated[float, Field(gt=0, le=100)]] | None = Field(
         default=None,
+        min_length=1,
         description="Weight by source: 0.5 takes half of its records, 2 takes each twice; others stay out.",
     )
     where: str | None = Field(

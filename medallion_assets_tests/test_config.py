@@ -168,10 +168,52 @@ def test_both_halves_of_a_misspelled_required_key_are_told(file: Path) -> None:
         ),
         ("max_len: 2048", f"max_len: unknown key; {RECIPE_KEYS}; did you mean 'max_length'?"),
         ("unit: sft_pairs", "unit: this key is there more than once"),
+        ("too_long: cut", "too_long: got 'cut'; allowed: reject, split, truncate"),
+        ("mix: {first: 0}", "mix.first: got 0: input should be greater than 0"),
+        ("mix: {first: 101}", "mix.first: got 101: input should be less than or equal to 100"),
+        ("mix: {frst: 1}", "mix.frst: 'frst' does not feed sft_pairs; allowed: first; did you mean 'first'?"),
+        ("mix: {}", "mix: got {}: dictionary should have at least 1 item after validation, not 0"),
+        (
+            "landed: {first: 2024-09-03, last: 2024-09-02}",
+            "landed: first is 2024-09-03 and last is 2024-09-02, so nothing would be taken",
+        ),
+        ("landed: {from: 2024-09-03}", "landed.from: unknown key; allowed: first, last"),
+        ("holdout: 0", "holdout: got 0: input should be greater than 0"),
+        ("holdout: 1", "holdout: got 1: input should be less than 1"),
+        ("where: line", "where: it is of type BIGINT; a filter is BOOLEAN, as a comparison is"),
+        (
+            "where: random() < 0.1",
+            "where: column 1: random() may not be used, "
+            "since what it gives is no function of the record alone",
+        ),
+        ("where: line > 1 AND", 'where: column 13: syntax error at or near ")"'),
+        ("where: true; DROP TABLE records", 'where: column 5: syntax error at or near ";"'),
     ],
 )
 def test_each_mistake_of_a_recipe_is_told(line: str, expected: str, file: Path) -> None:
     assert problems(file, f"{GOOD}    {line}\n") == [f"F:11: recipes[0].{expected}"]
+
+
+def test_a_filter_over_several_lines_is_told_by_its_own(file: Path) -> None:
+    text = f"{GOOD}    where: |\n      line > 1\n      AND lne < 9\n"
+    [told] = problems(file, text)
+    assert told.startswith("F:11: recipes[0].where: line 2, column 5: there is no column 'lne'; allowed: ")
+    assert told.endswith("did you mean 'line'?")
+
+
+def test_what_is_held_out_may_not_take_a_recipes_name(file: Path) -> None:
+    text = f"{GOOD}    holdout: 0.1\n  - {{name: recipe_holdout, unit: sft_pairs, tokenizer: {{path: x}}}}\n"
+    assert problems(file, text) == [
+        "F:11: recipes[0].holdout: what is held out goes to gold/recipe_holdout, which is a recipe's name too"
+    ]
+
+
+def test_a_mix_may_name_what_is_made_of_rollouts(file: Path) -> None:
+    rollouts = "  - {name: logs, unit: rl_rollouts, format: verl_rollouts}\nrecipes:"
+    text = GOOD.replace("recipes:", rollouts) + "    mix: {first: 0.5, rollout_sft: 2}\n"
+    assert "'rollout_sft' does not feed sft_pairs; allowed: first" in problems(file, text)[0]
+    file.write_text(f"{text}rollouts: {{rejection_sampling: {{}}}}\n")
+    assert load_config(file).recipes[0].mix == {"first": 0.5, "rollout_sft": 2}
 
 
 @pytest.mark.parametrize(

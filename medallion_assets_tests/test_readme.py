@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 
 from medallion_assets.cli import trace
-from medallion_assets.config import DecontaminationConfig, LimitsConfig
+from medallion_assets.config import DecontaminationConfig, LimitsConfig, RecipeConfig
 from medallion_assets.config_file import check
 from medallion_assets.config_quality import QualityConfig
 from medallion_assets.conform.format import format_names
 from medallion_assets.conform.mapping import TARGETS
 from medallion_assets.extract.redact import SALT_VARIABLE
+from medallion_assets.package.filter import columns_read
+from medallion_assets.package.recipe import Selection
+from medallion_assets.package.select import rules_of
 from medallion_assets.roots import Roots, project_folder
+from medallion_assets.schemas import SFT_PAIRS
 from medallion_assets.text.compared import PARTS
 
 README = (project_folder() / "README.md").read_text()
@@ -23,6 +28,7 @@ MAKEFILE = (project_folder() / "Makefile").read_text()
 
 
 SOURCES = (project_folder() / "docs/sources.md").read_text()
+RECIPES = (project_folder() / "docs/recipes.md").read_text()
 CURATION = (project_folder() / "docs/curation.md").read_text()
 MAPPING_ROW = r"^\| `(\w+)` \| (`(?:prompt|messages)`.*) \|$"
 FEEDS = [
@@ -89,6 +95,27 @@ def test_the_names_that_a_mapping_may_have_are_all_told() -> None:
         for unit, names in re.findall(MAPPING_ROW, SOURCES, flags=re.MULTILINE)
     }
     assert told == {unit: set(targets.allowed) for unit, targets in TARGETS.items()}
+
+
+def test_the_example_of_a_recipe_has_every_key_and_is_valid() -> None:
+    document = yaml.safe_load(blocks("yaml", RECIPES)[0])
+    [recipe] = document["recipes"]
+    sources = [{"name": name, "unit": "sft_pairs", "format": "messages"} for name in recipe["mix"]]
+    config = check({"start_date": "2024-09-01", "sources": sources, **document})
+    assert set(recipe) == set(RecipeConfig.model_fields)
+    assert config.recipes[0].landed.last == date(2024, 12, 31)
+
+
+@pytest.mark.parametrize("line", blocks("yaml", RECIPES)[1].splitlines())
+def test_each_example_of_a_filter_is_one(line: str) -> None:
+    assert columns_read(yaml.safe_load(line)["where"], SFT_PAIRS)
+
+
+def test_the_reasons_of_selection_are_told_in_their_order() -> None:
+    told = re.findall(r"`(\w+)`", "".join(re.findall(r"\| ([^|]*) \|$", RECIPES, flags=re.MULTILINE)))
+    sides = [Selection({"a": 1}, "true", date(2024, 9, 1), None, 0.1, takes) for takes in (False, True)]
+    train, held_out = ([rule.reason for rule in rules_of(side)] for side in sides)
+    assert told == [*train[:-1], held_out[-2], train[-1]]
 
 
 def test_the_limits_are_those_in_force() -> None:

@@ -6,10 +6,11 @@ import hashlib
 
 import pytest
 
-from medallion_assets import schemas
+from medallion_assets import schemas, schemas_gold
 from medallion_assets.schemas import TableSchema
 
-ALL = [value for value in vars(schemas).values() if isinstance(value, TableSchema)]
+NAMED = {**vars(schemas), **vars(schemas_gold)}
+ALL = [value for value in NAMED.values() if isinstance(value, TableSchema)]
 # By schema and version. A new version is a new line here; a line that is here never changes.
 PUBLISHED = {
     ("bronze", 1): "14daef1cbb1898a1",
@@ -25,6 +26,11 @@ PUBLISHED = {
     ("contamination", 1): "de7a89e1e9806455",
     ("profile", 1): "cbb0b335456bd774",
     ("gold_sft", 1): "b01c9568cf22e05d",
+    ("gold_sft", 2): "8f1d0660cfb08926",
+    ("gold_preference", 1): "4afc0ffdf4883e98",
+    ("gold_prompts", 1): "1169888437bbb9b6",
+    ("gold_curriculum", 1): "b1d78c90854444dc",
+    ("gold_rollouts", 1): "162fe76542edce2b",
 }
 
 

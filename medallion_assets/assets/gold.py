@@ -24,6 +24,7 @@ WHAT_IT_IS = {
     SFT_UNIT: "{silver} tokenized with assistant-only labels and packed ({packing}), "
     "as TRL's padding-free path reads it.",
 }
+HELD_OUT = " These are the records that the recipe holds out."
 
 
 def gold_asset(
@@ -33,12 +34,14 @@ def gold_asset(
         key=dg.AssetKey(recipe.asset_path),
         schema=GOLD_SCHEMAS[recipe.silver.schema.name],
         code_version=f"{recipe.code_version}-{recipe.config_version}",
-        description=f"{_made_of(recipe)} Of at most {recipe.packaging.max_length} tokens.",
+        description=_described(recipe),
         kinds=frozenset({"gold", "huggingface", "parquet"}),
         deps=[dg.AssetDep(dg.AssetKey(["silver", recipe.silver.name]))],
     )
     return stage_asset(shell, partitions, settling_plan(recipe, store))
 
 
-def _made_of(recipe: GoldStage) -> str:
-    return WHAT_IT_IS[recipe.unit].format(silver=recipe.silver.name, packing=recipe.packaging.packing)
+def _described(recipe: GoldStage) -> str:
+    made = WHAT_IT_IS[recipe.unit].format(silver=recipe.silver.name, packing=recipe.packaging.packing)
+    held_out = HELD_OUT if recipe.selection.takes_held_out else ""
+    return f"{made} At most {recipe.packaging.max_length} tokens.{held_out}"

@@ -1,7 +1,7 @@
 """Conservation: every record that enters a partition leaves it once, as a row or as a reject.
 
 Belongs here: what enters and leaves each kind of stage, and the comparison by identity, in DuckDB on keys
-alone. Does not: asset checks (asset_checks.py).
+alone. Does not: gold, which may take a record several times (copies.py), or asset checks (asset_checks.py).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medallion_assets.checks.copies import unequal_records
 from medallion_assets.conform.stage import ConformStage
 from medallion_assets.curate.curriculum import CurriculumStage
 from medallion_assets.curate.stage import UnitStage
@@ -21,8 +22,6 @@ from medallion_assets.storage.store import Build, PartitionStore, Table
 SHOWN = 5
 BY_PLACE = "source || ' ' || export_sha256 || ' ' || record_number"
 BY_RECORD = "record_id"
-PACKED = "record_ids"  # the column of tables whose rows hold several records
-BY_DOCUMENT = f"unnest({PACKED})"
 # Counted both ways, so that a record that is lost is told from one that is there twice.
 COMPARISON = """
 WITH passages AS (
@@ -63,17 +62,23 @@ def balance_of(stage: Stage, store: PartitionStore, key: str) -> Balance | None:
 
     Another feed's run may replace an input at any moment; that run then builds and checks this partition too.
     """
-    if (passage := passage_of(stage, store, key)) is None:
-        return None
-    scratch = store.root / ".scratch"
-    found = balance(passage, scratch=scratch)
-    if found.holds:
+    found = _balance_now(stage, store, key)
+    if found is None or found.holds:
         return found
     if _inputs_changed(stage, store, key):
         return None
     # It may be built anew already, after we had looked at its files.
-    again = passage_of(stage, store, key)
-    return balance(again, scratch=scratch) if again else None
+    return _balance_now(stage, store, key)
+
+
+def _balance_now(stage: Stage, store: PartitionStore, key: str) -> Balance | None:
+    if isinstance(stage, GoldStage):
+        silver = _of_day(store, stage.inputs, key)
+        unequal = unequal_records(stage, store, key, silver=silver)
+        lost = sum(lost for _, lost in unequal)
+        return Balance(lost, len(unequal) - lost, tuple(name for name, _ in unequal[:SHOWN]))
+    passage = passage_of(stage, store, key)
+    return balance(passage, scratch=store.root / ".scratch") if passage else None
 
 
 def _inputs_changed(stage: Stage, store: PartitionStore, key: str) -> bool:
@@ -116,9 +121,6 @@ def passage_of(stage: Stage, store: PartitionStore, key: str) -> Passage | None:
             days = [day for day in store.keys(stage.prompts) if day <= key]
             inputs = [path for day in days for path in _of_day(store, [stage.prompts], day)]
             return Passage(inputs, rows, rejects)
-        case GoldStage():
-            leaving = BY_DOCUMENT if PACKED in stage.table.schema.arrow.names else BY_RECORD
-            return Passage(_of_day(store, stage.inputs, key), rows, rejects, leaving=leaving)
         case _:
             return None
 

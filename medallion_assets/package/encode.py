@@ -70,7 +70,8 @@ def _labelled(texts: Texts, flat: Flat, byte_lengths: Signed) -> tuple[Signed, F
     np.cumsum(byte_lengths[flat.ids], out=reached[1:])
     starts, ends, at_border = reached[:-1], reached[1:], reached[flat.borders]
     sound = np.diff(at_border) == texts.sizes
-    sound &= [text.isascii() or unicodedata.is_normalized("NFC", text) for text in texts.texts]
+    composed = [text.isascii() or unicodedata.is_normalized("NFC", text) for text in texts.texts]
+    sound &= np.array(composed, bool)  # where there is no text, a list would be one of floats
     start, said, end, last = (texts.spans + at_border[texts.places][:, None]).T
     first, final = np.searchsorted(starts, start), np.searchsorted(ends, end)
     inside = (first <= final) & (final < len(ends))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -69,7 +69,8 @@ class _Fault:
     at: int | None
 
 
-def columns_read(expression: str, schema: TableSchema) -> list[str]:
+@cache  # asked for every partition
+def columns_read(expression: str, schema: TableSchema) -> Sequence[str]:
     """The columns that the filter reads; raises FilterError where it is none for records of this schema."""
     names = {column.name.lower(): column.name for column in schema.columns}
     with sealed() as duck:

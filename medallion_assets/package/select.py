@@ -54,7 +54,7 @@ class FilterFailed(ValueError):
 
 
 @dataclass(frozen=True)
-class _Rule:
+class Rule:
     """Why records are left out: the SQL that is true of those, and the values that it names."""
 
     reason: str
@@ -70,7 +70,7 @@ class Verdicts:
     records: pa.RecordBatch
     copies: Copies
     broken: pa.Array
-    rules: Sequence[_Rule]
+    rules: Sequence[Rule]
 
     def rejects(self) -> pa.Table:
         """The records that are left out."""
@@ -115,43 +115,44 @@ def verdicts_on(paths: Sequence[Path], selection: Selection, schema: TableSchema
     read = columns_read(selection.where, schema) if selection.where is not None else []
     columns = [column.name for column in schema.columns if column.name in {*PROVENANCE, *read}]
     rows = READ_BATCH_ROWS if read else KEY_BATCH_ROWS
-    rules = list(_rules(selection))
+    rules = list(rules_of(selection))
     with sealed() as duck:
         for batch in read_batches(paths, columns, rows=rows):
             yield _judged(duck, batch, rules, copies=COPIES if selection.mix is not None else "1")
 
 
-def _rules(selection: Selection) -> Iterator[_Rule]:
+def rules_of(selection: Selection) -> Iterator[Rule]:
     """In the order in which they are asked."""
     mix, window = selection.mix, {"first": selection.first, "last": selection.last}
     if selection.first is not None or selection.last is not None:
         told = (
             f"it takes landing dates from {selection.first or 'the first'} to {selection.last or 'the last'}"
         )
-        yield _Rule("outside_window", "landing_date < $first OR landing_date > $last", told, window)
+        yield Rule("outside_window", "landing_date < $first OR landing_date > $last", told, window)
     weights = {} if mix is None else {"sources": list(mix), "weights": list(mix.values())}
     if mix is not None:
-        yield _Rule("not_in_mix", f"{WEIGHT} IS NULL", f"the mix names {', '.join(sorted(mix))}", weights)
+        yield Rule("not_in_mix", f"{WEIGHT} IS NULL", f"the mix names {', '.join(sorted(mix))}", weights)
     if selection.where is not None:
-        yield _Rule("filtered", f"NOT coalesce((\n{selection.where}\n), false)", selection.where)
+        yield Rule("filtered", f"NOT coalesce((\n{selection.where}\n), false)", selection.where)
     if selection.held_out is not None:
         yield _held_out(selection.held_out, takes=selection.takes_held_out)
     if mix is not None:
-        yield _Rule(
+        yield Rule(
             "not_sampled", f"{COPIES} = 0", "beyond the share that the mix takes of its source", weights
         )
 
 
-def _held_out(share: float, *, takes: bool) -> _Rule:
+def _held_out(share: float, *, takes: bool) -> Rule:
     told = f"{share:g} of all records are held out, by their ids"
     reason, which = ("not_held_out", ">=") if takes else ("held_out", "<")
-    return _Rule(reason, f"{HOLD_OUT_LOT} {which} $held_out", told, {"held_out": share})
+    return Rule(reason, f"{HOLD_OUT_LOT} {which} $held_out", told, {"held_out": share})
 
 
 def _judged(
-    duck: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, rules: Sequence[_Rule], *, copies: str
+    duck: duckdb.DuckDBPyConnection, batch: pa.RecordBatch, rules: Sequence[Rule], *, copies: str
 ) -> Verdicts:
     cases = " ".join(f"WHEN {rule.leaves_out} THEN {number}" for number, rule in enumerate(rules))
+    cases = cases or "WHEN false THEN 0"
     query = f"SELECT {copies} AS copies, CASE {cases} END::INTEGER AS rule FROM records"
     values = {name: value for rule in rules for name, value in rule.values.items()}
     found = _answers(duck, batch, query, values)

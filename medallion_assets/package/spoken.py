@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import tee
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medallion_assets.package.conversations import Outcomes
 from medallion_assets.package.encode import Signed
 from medallion_assets.package.list_columns import Numbers, borders, lengths
 from medallion_assets.package.tokenizer import LoadedTokenizer
@@ -24,7 +24,7 @@ from medallion_assets.schemas import MESSAGE, MESSAGES
 from medallion_assets.schemas_gold import TURN, TURNS
 
 Outcome = Signed | Rejected
-Encode = Callable[[Iterable[pa.RecordBatch], LoadedTokenizer], Iterator[list[tuple[dict[str, Any], Outcome]]]]
+Encode = Callable[[Iterable[pa.RecordBatch], LoadedTokenizer], Iterator[Outcomes]]
 CONTEXT = ("record_id", "landing_date", "tools")  # what rendering asks for, beside turns
 UNSAID = ("reasoning_content", "tool_calls", "tool_call_id", "name")
 
@@ -73,11 +73,9 @@ def _both(batch: pa.RecordBatch, column: str) -> pa.RecordBatch:
 
 
 def _agreed(bare: Outcome, whole: Outcome) -> Outcome:
-    if isinstance(bare, Rejected):
-        return bare
     if isinstance(whole, Rejected):
         return whole
-    if np.array_equal(ids_of(bare), ids_of(whole)):
+    if not isinstance(bare, Rejected) and np.array_equal(ids_of(bare), ids_of(whole)):
         return bare
     detail = "the template shows more of a turn than its role and content, which is all that trainers read"
     return Rejected("not_plain_turns", detail)

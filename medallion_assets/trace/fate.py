@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from medallion_assets.curate.derived import NAMES, day_after, day_before
 from medallion_assets.schemas import EVAL_PREFIX, PROMPT_UNIT, ROLLOUT_UNIT
 from medallion_assets.storage.store import Table
-from medallion_assets.trace.bins import spans_of
+from medallion_assets.trace.bins import OTHER_VERSION, is_of_another_version, spans_of
 from medallion_assets.trace.errors import DamagedPartition, materialize
 from medallion_assets.trace.hops import Fallen, Fate, Hop, Kept, Origin, Packed, Pending, Twin
 from medallion_assets.trace.landed import Place
@@ -122,6 +122,8 @@ def _after_unit(reader: Reader, unit: str, key: str, record_id: str) -> Iterator
 
 
 def _packed(reader: Reader, gold: Table, key: str, record_id: str) -> Hop:
+    if is_of_another_version(reader, gold, key):
+        return Pending(gold.full_name, key, f"{OTHER_VERSION}: {materialize(gold.full_name, key)}")
     if spans := spans_of(reader, gold, key, record_id):
         return Packed(gold.full_name, key, gold.version or "", spans)
     values = {"record_id": record_id}

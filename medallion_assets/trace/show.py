@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from medallion_assets.trace.bins import Span
 from medallion_assets.trace.funnel import ExportTrace, Passage
 from medallion_assets.trace.hops import Fallen, Fate, Hop, Kept, Origin, Packed, Pending
 from medallion_assets.trace.landed import Landed, Place
@@ -94,6 +95,15 @@ def _at(table: str, partition: str) -> str:
     return f"{table} {partition}: "
 
 
+def _packed(span: Span) -> str:
+    return f"bin {span.bin} tokens [{span.start}, {span.end}){_piece(span)}"
+
+
+def _piece(span: Span) -> str:
+    """Of a record that was split, which part."""
+    return f" from its token {span.offset} on" if span.offset else ""
+
+
 def _outcome(hop: Hop) -> str:
     match hop:
         case Kept():
@@ -103,8 +113,7 @@ def _outcome(hop: Hop) -> str:
             alike = f", similarity {similarity:g}" if similarity is not None else ""
             return f"rejected at {hop.stage}: {inert(hop.reason)} ({_shortened(hop.detail)}{alike})"
         case Packed():
-            spans = (f"bin {span.bin} tokens [{span.start}, {span.end})" for span in hop.spans)
-            return f"packed in {', '.join(spans)}"
+            return f"packed in {', '.join(map(_packed, hop.spans))}"
         case Pending():
             return f"not materialized yet; {hop.why}"
 
@@ -139,7 +148,7 @@ def _of_bin(trace: BinTrace) -> Iterator[str]:
 
 
 def _document(document: Document) -> str:
-    span = f"[{document.span.start}, {document.span.end}) {document.record_id}"
+    span = f"[{document.span.start}, {document.span.end}) {document.record_id}{_piece(document.span)}"
     if document.place is None:
         return f"{span} no longer in silver"
     source, number = document.place.source, document.place.record_number

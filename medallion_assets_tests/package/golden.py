@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +25,13 @@ from medallion_assets_tests.package.chat import CHATML, DAY, SPOKEN, shipped
 Row = dict[str, Any]
 KEY = DAY.isoformat()
 ROOMY = Packaging(4096)
+
+
+@cache
+def transformers_tokenizer() -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(CHATML)
 
 
 def user(text: str, **other: Any) -> Message:

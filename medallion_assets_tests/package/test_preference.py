@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
 
 from medallion_assets.package.recipe import Packaging
 from medallion_assets.records import canonical_json
 from medallion_assets.schemas import PREFERENCE_TRIPLES
 from medallion_assets.units import Message, Preference
-from medallion_assets_tests.package.chat import CHATML, SPOKEN, shipped, variant
+from medallion_assets_tests.package.chat import SPOKEN, shipped, variant
 from medallion_assets_tests.package.golden import (
     Row,
     packaged,
@@ -25,6 +23,7 @@ from medallion_assets_tests.package.golden import (
     reasons,
     says,
     silver_rows,
+    transformers_tokenizer,
     turns_of,
     user,
     written,
@@ -41,11 +40,6 @@ def pair(ask: str = "ask", better: str = "good", worse: str = "bad", **other: An
 
 def made(*records: Preference, **rules: Any) -> tuple[list[Row], list[Row], Row]:
     return packaged(PREFERENCE_TRIPLES, silver_rows(records), Packaging(**{"max_length": 4096, **rules}))
-
-
-@cache
-def transformers_tokenizer() -> Any:
-    return AutoTokenizer.from_pretrained(CHATML)
 
 
 def ids_by_transformers(row: Row) -> list[list[int]]:

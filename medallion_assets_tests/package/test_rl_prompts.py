@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,14 @@ from medallion_assets.package.recipe import Packaging
 from medallion_assets.records import canonical_json
 from medallion_assets.schemas import RL_CURRICULUM, RL_PROMPTS
 from medallion_assets.units import Message, RlPrompt
-from medallion_assets_tests.package.chat import shipped, template
 from medallion_assets_tests.package.golden import (
-    DAY,
     Row,
     packaged,
     prompts,
     reasons,
     says,
     silver_rows,
+    transformers_tokenizer,
     turns_of,
     user,
     written,
@@ -36,9 +36,10 @@ def made(*records: RlPrompt, **rules: Any) -> tuple[list[Row], list[Row], Row]:
 
 
 def tokens(record: RlPrompt) -> int:
-    row = {"prompt": record.as_row()["prompt"], "tools": record.tools, "landing_date": DAY}
-    [rendered] = template().render_prompts([row])
-    return len(shipped().core.encode(rendered.text, add_special_tokens=False).ids)
+    """As transformers renders and encodes the prompt."""
+    tools = json.loads(record.tools) if record.tools else None
+    render = transformers_tokenizer().apply_chat_template
+    return len(render(turns_of(record.prompt), tools=tools, add_generation_prompt=True)["input_ids"])
 
 
 @given(st.lists(st.builds(RlPrompt, prompts()), max_size=8), st.sampled_from([24, 60, 4096]))

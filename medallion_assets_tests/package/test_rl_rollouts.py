@@ -99,9 +99,9 @@ def test_a_policy_that_was_stopped_did_not_write_the_end() -> None:
     assert sorted(wrote(row) for row in rows) == [f"one{END}", "two"]
 
 
-def test_an_empty_answer_is_its_end_and_stopped_it_is_nothing() -> None:
-    rows, rejects, _ = made(said(""), said("", finish_reason="length", sample=1))
-    assert ([wrote(row) for row in rows], reasons(rejects)) == ([END], {2: "nothing_to_learn"})
+def test_an_empty_answer_of_which_there_are_no_ids_can_not_be_told() -> None:
+    rows, rejects, _ = made(said(""), seen([7, 8], [0, 1], completion="", sample=1))
+    assert ([row["input_ids"] for row in rows], reasons(rejects)) == ([[7, 8]], {1: "turn_not_shown"})
 
 
 def test_a_template_that_changes_what_was_said_is_found_out(tmp_path: Path) -> None:

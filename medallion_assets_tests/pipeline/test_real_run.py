@@ -103,7 +103,7 @@ def test_gold_loads_in_datasets_and_pandas_with_the_same_content(site: Site) -> 
         "parquet", data_files=files, split="train", cache_dir=str(site.roots.data / "hf")
     )
     frame = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
-    assert loaded.column_names == ["input_ids", "labels", "seq_lengths", "record_ids"]
+    assert loaded.column_names == ["input_ids", "labels", "seq_lengths", "record_ids", "record_offsets"]
     assert loaded[:50]["input_ids"] == [list(ids) for ids in frame["input_ids"][:50]]
     assert all(sum(row["seq_lengths"]) == len(row["input_ids"]) == len(row["labels"]) for row in loaded)
 

@@ -81,7 +81,7 @@ class Whole:
                 continue
             end = 0
             for length, record_id in zip(row["seq_lengths"], row["record_ids"], strict=True):
-                span = {"bin": numbers[day], "start": end, "end": end + length}
+                span = {"bin": numbers[day], "start": end, "end": end + length, "offset": 0}
                 self.spans[table, record_id].append(span)
                 end += length
             numbers[day] += 1

@@ -51,7 +51,7 @@ def test_a_row_leads_to_its_record_and_the_record_to_its_row(recipe: str, site: 
             answers(site.roots.data, *words),
             answers(site.roots.data, *words, "--position", "0"),
         )
-        span = {"bin": number, "start": 0, "end": end}
+        span = {"bin": number, "start": 0, "end": end, "offset": 0}
         assert [(each["record_id"], each["span"]) for each in whole["documents"]] == [
             (row["record_id"], span)
         ]

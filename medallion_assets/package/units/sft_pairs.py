@@ -38,12 +38,13 @@ def write(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> None:
         writer.summary.update(_summary(documents, len(bins), rules))
 
 
-def _kept(outcomes: Outcomes, documents: Documents, rules: Packaging) -> list[Row]:
+def _kept(outcomes: Outcomes, documents: Documents, rules: Packaging) -> list[dict[str, Any]]:
     """Puts what goes on among the documents; returns the rejects of the others."""
     rejects = []
     for row, outcome in outcomes:
-        ranges = outcome if isinstance(outcome, Rejected) else ranges_of(outcome, rules)
-        if isinstance(outcome, Rejected) or isinstance(ranges, Rejected):
+        if isinstance(outcome, Rejected):
+            rejects.append(_reject(row, outcome))
+        elif isinstance(ranges := ranges_of(outcome, rules), Rejected):
             rejects.append(_reject(row, ranges))
         else:
             documents.append(row["record_id"], outcome, ranges)
@@ -79,7 +80,7 @@ def _summary(documents: Documents, bins: int, rules: Packaging) -> dict[str, Any
     return {**counts, "bins": bins, "packing_efficiency": efficiency}
 
 
-def _reject(row: Row, reject: Any) -> Row:
+def _reject(row: Row, reject: Rejected) -> dict[str, Any]:
     return {
         "stage": "package",
         "reason": reject.reason,
