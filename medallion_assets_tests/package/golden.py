@@ -53,22 +53,37 @@ def silver_rows(records: Sequence[Record], **other: Any) -> list[Row]:
     return list(rows.values())
 
 
+def built(
+    schema: TableSchema,
+    rows: Sequence[Row],
+    root: Path,
+    rules: Packaging = ROOMY,
+    *,
+    tokenizer: Path = CHATML,
+) -> tuple[PartitionStore, GoldStage]:
+    """A store below `root` in which these rows of silver have been packaged."""
+    silver = Table("silver", schema.name, schema)
+    stage = GoldStage("recipe", silver, TokenizerSpec(tokenizer), rules)
+    store = PartitionStore(root)
+    land = Build(lambda: Digests(digest_of(str(rows)), "", ""), lambda w: w.rows(schema.table(rows)))
+    store.overwrite(silver, KEY, land)
+    store.overwrite(stage.table, KEY, stage.build(store, KEY))
+    return store, stage
+
+
 def packaged(
     schema: TableSchema, rows: Sequence[Row], rules: Packaging = ROOMY, *, tokenizer: Path = CHATML
 ) -> tuple[list[Row], list[Row], Row]:
     """The rows, the rejects and the summary of the gold partition."""
-    silver = Table("silver", schema.name, schema)
-    stage = GoldStage("recipe", silver, TokenizerSpec(tokenizer), rules)
     with TemporaryDirectory() as root:
-        store = PartitionStore(Path(root))
-        land = Build(lambda: Digests(digest_of(str(rows)), "", ""), lambda w: w.rows(schema.table(rows)))
-        store.overwrite(silver, KEY, land)
-        summary = dict(store.overwrite(stage.table, KEY, stage.build(store, KEY)).manifest.summary)
+        store, stage = built(schema, rows, Path(root), rules, tokenizer=tokenizer)
         kept, lost = (
             [row for batch in store.batches(stage.table, KEY, rejects=kind) for row in batch.to_pylist()]
             for kind in (False, True)
         )
-    return kept, lost, summary
+        manifest = store.manifest(stage.table, KEY)
+    assert manifest is not None
+    return kept, lost, dict(manifest.summary)
 
 
 def written(
