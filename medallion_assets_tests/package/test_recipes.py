@@ -17,10 +17,16 @@ from medallion_assets.config_file import check
 from medallion_assets.package.recipe import Packaging, Selection
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.roots import Roots
+from medallion_assets.schemas import REJECTS
+from medallion_assets.schemas_gold import GOLD_SFT
 from medallion_assets.stages import stages_of
-from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter
-from medallion_assets.trace.bins import spans_of
+from medallion_assets.storage.manifest import Digests
+from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
+from medallion_assets.trace.bins import Span, documents_of, spans_of
+from medallion_assets.trace.errors import NotFound
 from medallion_assets.trace.reader import open_store
+from medallion_assets.trace.records import BinTrace, Document
+from medallion_assets.trace.show import lines
 from medallion_assets_tests.package.chat import CHATML, Row, conversations, turn
 from medallion_assets_tests.package.gold import KEY, STAGE, encoded, land, packaged, packed, silver_rows
 
@@ -160,7 +166,6 @@ def test_a_trace_finds_every_piece_of_every_copy(tmp_path: Path) -> None:
 
 def spoilt(store: PartitionStore, stage: GoldStage, rows: list[Row], rejects: list[Row]) -> Balance | None:
     """What conservation finds once the stage's partition holds these."""
-    from medallion_assets.schemas import REJECTS
 
     def write(writer: PartitionWriter) -> None:
         writer.rows(stage.table.schema.table(rows))
@@ -169,6 +174,33 @@ def spoilt(store: PartitionStore, stage: GoldStage, rows: list[Row], rejects: li
     (store.folder(stage.table, KEY) / "_manifest.json").unlink()
     store.overwrite(stage.table, KEY, Build(stage.build(store, KEY).digests, write))
     return balance_of(stage, store, KEY)
+
+
+def test_a_piece_that_is_missing_between_others_is_found(tmp_path: Path) -> None:
+    store = PartitionStore(tmp_path)
+    [row] = silver_rows([conversation(6)])
+    land(store, [row])
+    stage = packaged(too_long="split", packing="none")
+    bins, rejects, _ = packed(store, stage)
+    first, _, *others = sorted(bins, key=lambda each: each["record_offsets"])
+    assert others
+    assert spoilt(store, stage, [first, *others], rejects) == Balance(1, 0, (row["record_id"],))
+
+
+def test_partitions_of_another_version_are_not_read_as_what_they_are_not(tmp_path: Path) -> None:
+    store = PartitionStore(tmp_path)
+    old = Table("gold", "recipe", replace(GOLD_SFT, version=1), version="old")
+    store.overwrite(old, KEY, Build(lambda: Digests("", "", ""), lambda writer: None))
+    with open_store(tmp_path) as reader:
+        [gold] = reader.recipes()
+        with pytest.raises(NotFound, match="another version; make it again: dagster asset materialize"):
+            documents_of(reader, gold, KEY, 0)
+
+
+def test_a_trace_tells_which_piece_it_found() -> None:
+    document = Document(Span(3, 10, 20, offset=64), "f" * 32, None, None, None)
+    told = [*lines(BinTrace("gold/recipe", "v", KEY, (document,)))]
+    assert told[-1] == f"  [10, 20) {'f' * 32} from its token 64 on no longer in silver"
 
 
 def test_a_copy_too_few_or_too_many_is_found(tmp_path: Path) -> None:

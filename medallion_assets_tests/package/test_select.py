@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -178,6 +179,17 @@ def test_the_draw_is_the_same_on_every_machine_and_version() -> None:
     ids = [row["line"] for row in chosen(records(40), Selection(held_out=0.1, takes_held_out=True))[0]]
     sampled = [row["line"] for row in chosen(records(40), Selection(mix={"a": 0.2, "b": 0.1}))[0]]
     assert (ids, sampled) == ([8, 30, 32, 40], [24, 36])
+
+
+def test_the_draw_is_52_bits_of_a_hash_that_anyone_can_take() -> None:
+    def lot(text: str) -> float:
+        return int(sha256(text.encode()).hexdigest()[:13], 16) / 2**52
+
+    held_out = taken(ROWS, Selection(held_out=0.3, takes_held_out=True))
+    assert set(held_out) == {row["record_id"] for row in ROWS if lot(f"hold-out {row['record_id']}") < 0.3}
+    sampled = taken(ROWS, Selection(mix={"a": 0.3}))
+    mine = [row["record_id"] for row in ROWS if row["source"] == "a"]
+    assert set(sampled) == {name for name in mine if lot(f"mix a {name}") < 0.3}
 
 
 REASONS = {

@@ -6,7 +6,7 @@ length and of packing (too_long.py, pack.py) or where the rows go (stage.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,24 @@ def write(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> None:
     with Documents(workshop.scratch) as documents:
         for outcomes in encoded(silver, workshop.tokenizer):
             writer.rejects(REJECTS.table(_kept(outcomes, documents, rules)))
-        packed = PACKINGS[rules.packing](documents.lengths, documents.packing_order(), rules.max_length)
-        bins = documents.shuffled(packed)
-        for start in range(0, len(bins), schema.row_group_rows):
-            writer.rows(_packed_rows(bins[start : start + schema.row_group_rows], documents, schema))
+        bins = planned(documents, rules)
+        for rows in packed_rows(bins, documents, schema):
+            writer.rows(rows)
         writer.summary.update(_summary(documents, len(bins), rules))
+
+
+def planned(documents: Documents, rules: Packaging) -> list[Sequence[int]]:
+    """The documents of each bin, in training order."""
+    bins = PACKINGS[rules.packing](documents.lengths, documents.packing_order(), rules.max_length)
+    return documents.shuffled(bins)
+
+
+def packed_rows(
+    bins: Sequence[Sequence[int]], documents: Documents, schema: TableSchema
+) -> Iterator[pa.Table]:
+    """A row group at a time."""
+    for start in range(0, len(bins), schema.row_group_rows):
+        yield _row_group(bins[start : start + schema.row_group_rows], documents, schema)
 
 
 def _kept(outcomes: Outcomes, documents: Documents, rules: Packaging) -> list[dict[str, Any]]:
@@ -51,7 +64,7 @@ def _kept(outcomes: Outcomes, documents: Documents, rules: Packaging) -> list[di
     return rejects
 
 
-def _packed_rows(bins: Sequence[Sequence[int]], documents: Documents, schema: TableSchema) -> pa.Table:
+def _row_group(bins: Sequence[Sequence[int]], documents: Documents, schema: TableSchema) -> pa.Table:
     numbers = [document for bin_ in bins for document in bin_]
     lengths = np.array([documents.lengths[number] for number in numbers], np.int32)
     document_borders = np.cumsum([0, *map(len, bins)]).astype(np.int32)
