@@ -165,7 +165,11 @@ def _recipe_problems(at: Place, recipe: RecipeConfig, read: Sections) -> Iterato
         message = f"{recipe.unit!r} is nothing to package; {choose_from(recipe.unit, GOLD_SCHEMAS)}"
         yield Problem((*at, "unit"), message)
         return
-    if recipe.unit not in fed:
+    if recipe.unit == RL_CURRICULUM.name and recipe.unit not in fed:
+        yield Problem(
+            (*at, "unit"), f"{recipe.unit} is made where rollouts.pass_rates is given: pass_rates: {{}}"
+        )
+    elif recipe.unit not in fed:
         message = f"no source feeds the unit {recipe.unit!r}; units with a source: {', '.join(sorted(fed))}"
         yield Problem((*at, "unit"), message)
     yield from _packaging_problems(at, recipe)

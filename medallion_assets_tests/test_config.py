@@ -221,7 +221,7 @@ def test_a_mix_may_name_what_is_made_of_rollouts(file: Path) -> None:
     [
         ("sft_pair", f"'sft_pair' is nothing to package; {PACKAGED}; did you mean 'sft_pairs'?"),
         ("rl_prompts", "no source feeds the unit 'rl_prompts'; units with a source: sft_pairs"),
-        ("rl_curriculum", "no source feeds the unit 'rl_curriculum'; units with a source: sft_pairs"),
+        ("rl_curriculum", "rl_curriculum is made where rollouts.pass_rates is given: pass_rates: {}"),
     ],
 )
 def test_a_unit_that_is_not_there_is_told(unit: str, expected: str, file: Path) -> None:

@@ -28,7 +28,6 @@ QUIET: dict[str, Any] = {
     "save_strategy": "no",
     "logging_steps": 1,
     "disable_tqdm": True,
-    "gradient_checkpointing": False,
     "max_steps": 2,
     "learning_rate": 1e-2,
     "seed": 1,
