@@ -31,8 +31,8 @@ from medallion_assets_tests.package.chat import (
     Row,
     conversations,
     labelled,
+    rendered,
     shipped,
-    template,
     turn,
 )
 from medallion_assets_tests.real_data import real_data
@@ -93,7 +93,7 @@ def documents(bins: list[Row]) -> dict[str, tuple[list[int], list[int]]]:
 
 
 def encoded(row: Row) -> tuple[list[int], list[int]]:
-    signed = labelled(template().render(row["messages"], None, row["landing_date"]))
+    signed = labelled(rendered(row["messages"]))
     assert not isinstance(signed, Rejected)
     ids, labels = ids_and_labels(signed)
     return ids.tolist(), labels.tolist()
