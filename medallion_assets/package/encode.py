@@ -70,8 +70,7 @@ def _labelled(texts: Texts, flat: Flat, byte_lengths: Signed) -> tuple[Signed, F
     np.cumsum(byte_lengths[flat.ids], out=reached[1:])
     starts, ends, at_border = reached[:-1], reached[1:], reached[flat.borders]
     sound = np.diff(at_border) == texts.sizes
-    composed = [text.isascii() or unicodedata.is_normalized("NFC", text) for text in texts.texts]
-    sound &= np.array(composed, bool)  # where there is no text, a list would be one of floats
+    sound &= np.array([_stays_as_it_is(text) for text in texts.texts], np.bool_)
     start, said, end, last = (texts.spans + at_border[texts.places][:, None]).T
     first, final = np.searchsorted(starts, start), np.searchsorted(ends, end)
     inside = (first <= final) & (final < len(ends))
@@ -85,6 +84,11 @@ def _labelled(texts: Texts, flat: Flat, byte_lengths: Signed) -> tuple[Signed, F
     steps[final[clear] + 1] -= 1
     context = np.cumsum(steps[:-1], dtype=np.int8) - 1  # -1 for context, 0 for what is learned
     return flat.ids ^ context, sound
+
+
+def _stays_as_it_is(text: str) -> bool:
+    """Under the one normalization that tokenizers with byte lengths may have (vocabulary.py)."""
+    return text.isascii() or unicodedata.is_normalized("NFC", text)
 
 
 def label_alone(core: Tokenizer, rendered: Rendered) -> Signed | Rejected:

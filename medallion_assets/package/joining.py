@@ -32,7 +32,8 @@ from medallion_assets.package.turns import Veiled, turns_of
 from medallion_assets.package.veil import PREFIX, Rendering, Shown, scaffold_of
 from medallion_assets.records import Rejected
 
-# A template that asks so many things of a form's texts is no faster when watched.
+# How many plans are remembered. Beyond that they are made anew, so that what is joined never depends on what
+# came before.
 MOST_PLANS_OF_A_FORM = 16
 MOST_FORMS = 4096
 # Of so many conversations one is rendered by the template too, and must come out the same.
@@ -102,29 +103,26 @@ class Joiner:
         self._control = control
         self._prompt = prompt
         self._plans: dict[Form, list[Plan]] = {}
-        self._traces: dict[Form, int] = {}
         self._traceable = can_be_traced(template.text)
 
     def join(self, group: Group, into: RenderedBatch) -> None:
         """Puts into the batch what can be joined; the rest is left."""
-        left = group if self._traceable else group.of(np.empty(0, np.int64))
-        for plan in self._known(group.form):
+        left, plans = group, self._known(group.form)
+        for plan in plans:
             left = self._join_by(plan, left, into)
-        while len(left.rows) and self._traces[group.form] < MOST_PLANS_OF_A_FORM:
+        while self._traceable and len(left.rows):
             made = self._made(left.of(np.zeros(1, np.int64)))
-            self._traces[group.form] += 1
             if made is None:
                 left = left.of(np.arange(1, len(left.rows)))
-            else:
-                self._plans[group.form].append(made)
-                left = self._join_by(made, left, into)
+                continue
+            left = self._join_by(made, left, into)
+            if len(plans) < MOST_PLANS_OF_A_FORM:
+                plans.append(made)
 
     def _known(self, form: Form) -> list[Plan]:
         if len(self._plans) == MOST_FORMS and form not in self._plans:
             self._plans.clear()
-            self._traces.clear()
-        self._traces.setdefault(form, 0)
-        return list(self._plans.setdefault(form, []))
+        return self._plans.setdefault(form, [])
 
     def _join_by(self, plan: Plan, group: Group, into: RenderedBatch) -> Group:
         """Puts those that the plan fits into the batch, and returns the others."""

@@ -24,6 +24,12 @@ MARK = re.compile(f"[{OPEN_MARK}{CLOSE_MARK}]")
 WRITTEN_KEYS = ("content", "reasoning_content", "tool_calls", "tool_call_id", "name")
 TEMPLATE_KEYS = ("role", *WRITTEN_KEYS)
 
+# What a template may raise over a conversation; filters assert.
+TEMPLATE_FAULTS = (
+    *(TemplateError, ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError),
+    *(TypeError, ValueError),
+)
+
 Message = dict[str, Any]
 
 
@@ -77,7 +83,7 @@ class ChatTemplate:
             )
         except TemplateSyntaxError:
             raise  # no fault of the conversation
-        except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except TEMPLATE_FAULTS as error:
             detail = f"the chat template refuses this conversation: {error}"
             raise Rejected("template_refused", detail) from error
 

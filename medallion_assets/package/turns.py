@@ -56,7 +56,11 @@ class Veiled:
 
     def rendered(self, count: int, *, prompt: bool = False) -> Rendering:
         """The first `count` messages."""
-        return self.read(self.template.render(self.messages[:count], self.setting, prompt=prompt))
+        try:
+            return self.read(self.template.render(self.messages[:count], self.setting, prompt=prompt))
+        except Rejected as reject:
+            detail = f"cut off after turn {count}, the conversation can't be rendered: {reject.detail}"
+            raise Rejected("mask_unclear", detail) from reject
 
     def owner(self, shown: Shown) -> int:
         return self.owners[shown.slot]
@@ -141,8 +145,10 @@ def _start(talk: Veiled, whole: Rendering, message: int, first: int) -> int:
     border = whole.shown[first - 1].end if first else 0
     if _last_slot(prompt) != (whole.shown[first - 1].slot if first else None):
         raise Rejected("mask_unclear", f"the template rewrites what precedes turn {message + 1}")
-    written = whole.text[border : whole.shown[first].start]
-    return border + _shared(_tail(prompt), written)
+    shared = _shared(_tail(prompt), whole.text[border : whole.shown[first].start])
+    if shared < len(_tail(prompt)) and shared <= _shared(_tail(prompt), _tail(talk.rendered(message))):
+        raise Rejected("mask_unclear", f"turn {message + 1} begins otherwise than the generation prompt")
+    return border + shared
 
 
 def _shared(one: str, other: str) -> int:

@@ -5,7 +5,7 @@ Belongs here: tables by token id. Does not: using them (encode.py, conversations
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,18 @@ SPACE_AS_LETTER = "▁"
 # What cuts a text and leaves all of it.
 CUTTERS = frozenset({"ByteLevel", "Split", "Digits", "Punctuation", "UnicodeScripts"})
 Table = np.ndarray[tuple[int], np.dtype[np.int32]]
+
+
+class _Model(msgspec.Struct):
+    type: str
+
+
+class _Settings(msgspec.Struct):
+    """Of a tokenizer.json, what decides how tokens are spelt; not its thousands of tokens."""
+
+    normalizer: dict[str, Any] | None
+    pre_tokenizer: dict[str, Any] | None
+    model: _Model
 
 
 @dataclass(frozen=True)
@@ -41,7 +53,7 @@ def vocabulary(core: Tokenizer) -> Vocabulary:
 
 
 def _byte_lengths(core: Tokenizer, size: int) -> Table | None:
-    length = _length_in_bytes(msgspec.json.decode(core.to_str()))
+    length = _length_in_bytes(msgspec.json.decode(core.to_str(), type=_Settings))
     if length is None:
         return None
     lengths = np.zeros(size, np.int32)
@@ -52,14 +64,14 @@ def _byte_lengths(core: Tokenizer, size: int) -> Table | None:
     return lengths
 
 
-def _length_in_bytes(settings: dict[str, Any]) -> Any:
+def _length_in_bytes(settings: _Settings) -> Callable[[str], int] | None:
     """How a token's spelling tells the length of its text; None where tokens are no pieces of a text.
 
     NFC is let through: of a text that is in that form already it changes nothing (encode.py looks).
     """
-    normalizer, cutters = settings["normalizer"], list(_parts(settings["pre_tokenizer"]))
+    normalizer, cutters = settings.normalizer, list(_parts(settings.pre_tokenizer))
     removing = any(part.get("behavior") == "Removed" or part["type"] not in CUTTERS for part in cutters)
-    if settings["model"]["type"] != "BPE" or removing:
+    if settings.model.type != "BPE" or removing:
         return None
     by_bytes = [part for part in cutters if part["type"] == "ByteLevel"]
     if by_bytes:
