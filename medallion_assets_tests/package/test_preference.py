@@ -15,6 +15,7 @@ from medallion_assets.package.recipe import Packaging
 from medallion_assets.records import canonical_json
 from medallion_assets.schemas import PREFERENCE_TRIPLES
 from medallion_assets.units import Message, Preference
+from medallion_assets_tests.conform.rows import conformed_file
 from medallion_assets_tests.package.chat import SPOKEN, shipped, variant
 from medallion_assets_tests.package.golden import (
     Row,
@@ -28,6 +29,7 @@ from medallion_assets_tests.package.golden import (
     user,
     written,
 )
+from medallion_assets_tests.real_data import real_data
 
 CALL = canonical_json([{"type": "function", "function": {"name": "find", "arguments": {"q": 1}}}])
 TOOLS = canonical_json([{"type": "function", "function": {"name": "find", "parameters": {}}}])
@@ -196,3 +198,12 @@ def test_rows_lie_in_the_order_of_their_record_ids() -> None:
     ids = [row["record_id"] for row in rows]
     assert ids == sorted(ids)
     assert len(ids) == 120
+
+
+def test_a_real_set_of_pairs_goes_on_whole_with_the_ids_that_trl_makes() -> None:
+    path = real_data("preference/hh_rlhf_harmless_base_test.jsonl.gz")
+    silver, _ = conformed_file("hh_rlhf", path, unit="preference_triples")
+    rows, rejects, _ = packaged(PREFERENCE_TRIPLES, silver, Packaging(4096))
+    assert (len(rows), rejects) == (2_298, [])
+    for row in rows[::50]:
+        assert [row[f"{side}_ids"] for side in SIDES] == ids_by_transformers(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medallion_assets.package.recipe import Packaging
+from medallion_assets.checks.conservation import Balance, balance_of
+from medallion_assets.package.recipe import Packaging, Selection
 from medallion_assets.records import canonical_json
 from medallion_assets.schemas import RL_CURRICULUM, RL_PROMPTS
 from medallion_assets.units import Message, RlPrompt
 from medallion_assets_tests.package.golden import (
+    KEY,
     Row,
+    built,
     packaged,
     prompts,
     reasons,
@@ -131,6 +135,32 @@ def test_the_curriculum_is_packaged_the_same_with_its_pass_rates() -> None:
     plain, _, _ = made(*records)
     rated, _, _ = packaged(RL_CURRICULUM, silver_rows(records, **rates))
     assert rated == [row | rates for row in plain]
+
+
+def test_copies_that_a_mix_makes_are_all_there_and_balance(tmp_path: Path) -> None:
+    store, stage = built(RL_PROMPTS, MANY, tmp_path)
+    twice = replace(stage, selection=Selection(mix={"feed": 2}))
+    store.overwrite(twice.table, KEY, twice.build(store, KEY))
+    counts = Counter(
+        row["record_id"] for batch in store.batches(twice.table, KEY) for row in batch.to_pylist()
+    )
+    assert counts == {row["record_id"]: 2 for row in MANY}
+    assert balance_of(twice, store, KEY) == Balance(0, 0, ())
+
+
+def test_what_is_held_out_is_of_the_split_test(tmp_path: Path) -> None:
+    store, stage = built(RL_PROMPTS, MANY, tmp_path)
+    sides = {
+        split: replace(stage, recipe=split, selection=Selection(held_out=0.5, takes_held_out=split == "test"))
+        for split in ("train", "test")
+    }
+    found = []
+    for split, side in sides.items():
+        store.overwrite(side.table, KEY, side.build(store, KEY))
+        rows = [row for batch in store.batches(side.table, KEY) for row in batch.to_pylist()]
+        assert {row["extra_info"]["split"] for row in rows} == {split}
+        found += [row["record_id"] for row in rows]
+    assert sorted(found) == sorted(row["record_id"] for row in MANY)
 
 
 MANY = silver_rows([RlPrompt([user("word " * (n % 9) + f"{n}")], ground_truth="1") for n in range(150)])
