@@ -1,12 +1,13 @@
 # Everything runs in .venv, made from the hashed lock file. Needs Python 3.11+ and make.
 PYTHON ?= python3
 VENV := .venv
+TRAINERS := .venv-trainers
 BIN := $(VENV)/bin
 # The instance lives in this folder, so that dagster.yaml here is the one in force. Dagster wants an absolute
 # path: .env is generated, and read by Dagster's own commands.
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup home demo dev test lint types ci bench lock clean
+.PHONY: setup home demo dev test trainers lint types ci bench lock clean
 
 setup: $(VENV)/.ready home
 
@@ -34,6 +35,17 @@ dev: setup
 test: setup
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
+# An environment of its own, with PyTorch. The build for the processor alone is a tenth of the other one's size:
+# where pip finds both, as on Linux, it takes that of PyTorch's own index for it, if PIP_EXTRA_INDEX_URL names it.
+trainers: $(TRAINERS)/.ready
+	HF_HUB_OFFLINE=1 $(TRAINERS)/bin/python -m pytest medallion_assets_tests/trainers
+
+$(TRAINERS)/.ready: requirements-trainers.txt pyproject.toml
+	$(PYTHON) -m venv $(TRAINERS)
+	$(TRAINERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-trainers.txt
+	$(TRAINERS)/bin/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -47,13 +59,17 @@ bench: setup
 LOCK := $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes --no-strip-extras --no-header --no-annotate
 
 # Versions and hashes only: the options that pip-compile repeats may hold addresses of package registries.
+# PyTorch's hashes and companions are other ones for each of its builds, so the trainers are pinned by version.
 lock: setup
 	$(LOCK) --output-file requirements.lock pyproject.toml
 	$(LOCK) --output-file requirements-dev.lock --extra dev pyproject.toml
 	sed -i.old '/^--/d' requirements.lock requirements-dev.lock
 	rm requirements.lock.old requirements-dev.lock.old
+	$(LOCK:--generate-hashes=) --output-file requirements-trainers.txt --extra dev --extra trainers pyproject.toml
+	sed -i.old -e '/^--/d' -e 's/^\(torch==[^+]*\)+.*/\1/' -e '/^nvidia-/d' -e '/^cuda-/d' -e '/^triton/d' requirements-trainers.txt
+	rm requirements-trainers.txt.old
 
 ci: lint types test
 
 clean:
-	rm -rf $(VENV) .env data history schedules storage logs .logs_queue
+	rm -rf $(VENV) $(TRAINERS) .env data history schedules storage logs .logs_queue

@@ -20,7 +20,9 @@ from medallion_assets.curate.derived import NAMES
 from medallion_assets.schemas import (
     DATA_UNITS,
     EVAL_PREFIX,
+    PREFERENCE_UNIT,
     PROMPT_UNIT,
+    RL_CURRICULUM,
     ROLLOUT_UNIT,
     SFT_UNIT,
     UNIT_SCHEMAS,
@@ -32,6 +34,14 @@ from medallion_assets.text.compared import PARTS
 Place = tuple[str | int, ...]
 Named = SourceConfig | RecipeConfig | EvalSetConfig | ReleaseConfig
 OPTION_DEFAULTS = Options()
+# What may become of records that are too long. A prompt without its end asks for something else.
+TOO_LONG = {
+    SFT_UNIT: ("reject", "split", "truncate"),
+    PREFERENCE_UNIT: ("reject", "truncate"),
+    PROMPT_UNIT: ("reject",),
+    RL_CURRICULUM.name: ("reject",),
+    ROLLOUT_UNIT: ("reject", "truncate"),
+}
 
 
 @dataclass(frozen=True)
@@ -60,8 +70,15 @@ class Sections:
             return set(DATA_UNITS)
         return {source.unit for source in self.sources.values()} | set(self.rollouts.feeds)
 
+    @property
+    def packaged(self) -> set[str]:
+        """What there is to make recipes of."""
+        rated = self.rollouts.pass_rates is not None or not self.complete
+        return self.fed_units | ({RL_CURRICULUM.name} if rated else set())
+
     def sources_of(self, unit: str) -> set[str]:
-        """Those that feed the unit, what is made of rollouts among them."""
+        """Those that feed what a recipe packages, what is made of rollouts among them."""
+        unit = PROMPT_UNIT if unit == RL_CURRICULUM.name else unit
         made = {NAMES[unit]} if unit in self.rollouts.feeds else set()
         return {source.name for source in self.sources.values() if source.unit == unit} | made
 
@@ -146,20 +163,28 @@ def _format_problems(at: Place, source: SourceConfig, format_: Format) -> Iterat
 
 
 def _recipe_problems(at: Place, recipe: RecipeConfig, read: Sections) -> Iterator[Problem]:
-    fed = read.fed_units
-    if recipe.unit not in DATA_UNITS:
-        yield Problem((*at, "unit"), _unit_message(recipe.unit))
-        return
+    fed = read.packaged
     if recipe.unit not in GOLD_SCHEMAS:
-        message = f"recipes for {recipe.unit} don't exist in this version; allowed: {', '.join(GOLD_SCHEMAS)}"
+        message = f"{recipe.unit!r} is nothing to package; {choose_from(recipe.unit, GOLD_SCHEMAS)}"
         yield Problem((*at, "unit"), message)
+        return
+    if recipe.unit == RL_CURRICULUM.name and recipe.unit not in fed:
+        yield Problem(
+            (*at, "unit"), f"{recipe.unit} is made where rollouts.pass_rates is given: pass_rates: {{}}"
+        )
     elif recipe.unit not in fed:
         message = f"no source feeds the unit {recipe.unit!r}; units with a source: {', '.join(sorted(fed))}"
         yield Problem((*at, "unit"), message)
-    if recipe.too_long == "split" and recipe.unit != SFT_UNIT:
-        message = f"only {SFT_UNIT} can be split, since its records are learned turn by turn"
-        yield Problem((*at, "too_long"), message)
+    yield from _packaging_problems(at, recipe)
     yield from _selection_problems(at, recipe, read)
+
+
+def _packaging_problems(at: Place, recipe: RecipeConfig) -> Iterator[Problem]:
+    if recipe.unit != SFT_UNIT and recipe.packing != RecipeConfig.model_fields["packing"].default:
+        yield Problem((*at, "packing"), f"{recipe.unit} has a row a record; packing is for {SFT_UNIT}")
+    if recipe.too_long not in TOO_LONG[recipe.unit]:
+        allowed = ", ".join(TOO_LONG[recipe.unit])
+        yield Problem((*at, "too_long"), f"{recipe.unit} can't be {recipe.too_long!r}; allowed: {allowed}")
 
 
 def _selection_problems(at: Place, recipe: RecipeConfig, read: Sections) -> Iterator[Problem]:
@@ -175,7 +200,8 @@ def _selection_problems(at: Place, recipe: RecipeConfig, read: Sections) -> Iter
         message = f"what is held out goes to gold/{recipe.holdout_name}, which is a recipe's name too"
         yield Problem((*at, "holdout"), message)
     if recipe.where is not None:
-        yield from _filter_problems((*at, "where"), recipe.where, UNIT_SCHEMAS[recipe.unit])
+        schema = RL_CURRICULUM if recipe.unit == RL_CURRICULUM.name else UNIT_SCHEMAS[recipe.unit]
+        yield from _filter_problems((*at, "where"), recipe.where, schema)
 
 
 def _filter_problems(at: Place, expression: str, schema: TableSchema) -> Iterator[Problem]:

@@ -127,7 +127,8 @@ class PipelineStages:
     def _through(self, unit: str) -> list[Stage]:
         table = self.units[unit].table
         rated = [self.curriculum] if self.curriculum and self.curriculum.prompts == table else []
-        recipes = [recipe for recipe in self.recipes.values() if recipe.silver == table]
+        packaged = [table, *(stage.table for stage in rated)]
+        recipes = [recipe for recipe in self.recipes.values() if recipe.silver in packaged]
         return [*self.of_unit(unit), *rated, *recipes, self.profile]
 
 
@@ -148,10 +149,14 @@ def stages_of(config: PipelineConfig, roots: Roots, *, base: Path) -> PipelineSt
     units = {
         unit: _unit_stage(unit, tables, contamination.get(unit), config) for unit, tables in conformed.items()
     }
+    curriculum = _curriculum(config.rollouts.pass_rates, units, rollouts)
+    tables = {unit: stage.table for unit, stage in units.items()}
+    if curriculum is not None:
+        tables[curriculum.table.name] = curriculum.table
     recipes = {
         stage.recipe: stage
         for recipe in config.recipes
-        for stage in _gold_stages(recipe, units[recipe.unit], base)
+        for stage in _gold_stages(recipe, tables[recipe.unit], base)
     }
     return PipelineStages(
         sources=sources,
@@ -160,7 +165,7 @@ def stages_of(config: PipelineConfig, roots: Roots, *, base: Path) -> PipelineSt
         derived=derived,
         contamination=contamination,
         units=units,
-        curriculum=_curriculum(config.rollouts.pass_rates, units, rollouts),
+        curriculum=curriculum,
         recipes=recipes,
         profile=_profile(sources, units, recipes),
     )
@@ -275,11 +280,11 @@ def _curriculum(
     return CurriculumStage(units[PROMPT_UNIT].table, rollouts, PassRateRules(**config.model_dump()))
 
 
-def _gold_stages(config: RecipeConfig, unit: UnitStage, base: Path) -> Iterator[GoldStage]:
+def _gold_stages(config: RecipeConfig, silver: Table, base: Path) -> Iterator[GoldStage]:
     """The recipe's, and the one that takes what it holds out."""
     stage = GoldStage(
         recipe=config.name,
-        silver=unit.table,
+        silver=silver,
         tokenizer=_tokenizer(config.tokenizer, base),
         packaging=Packaging(config.max_length, config.too_long, config.packing),
         selection=_selection(config),

@@ -30,7 +30,7 @@ COMPONENT = "type: medallion_assets.MedallionPipeline\n\nattributes:\n" + "".joi
     f"  {line}\n" for line in GOOD.splitlines()
 )
 FORMATS = f"allowed: {', '.join(format_names())}"
-UNITS = "allowed: preference_triples, rl_prompts, rl_rollouts, sft_pairs"
+PACKAGED = "allowed: preference_triples, rl_curriculum, rl_prompts, rl_rollouts, sft_pairs"
 SLUG = "expected a slug: lower-case letters, digits and '_', beginning with a letter, at most 60"
 OWNER = "expected 'team:<name>' or an e-mail address"
 SOURCE_KEYS = f"allowed: {', '.join(sorted(SourceConfig.model_fields))}"
@@ -217,23 +217,51 @@ def test_a_mix_may_name_what_is_made_of_rollouts(file: Path) -> None:
     assert load_config(file).recipes[0].mix == {"first": 0.5, "rollout_sft": 2}
 
 
-def test_only_what_is_learned_turn_by_turn_can_be_split(file: Path) -> None:
-    text = GOOD.replace("unit: sft_pairs\n    tok", "unit: rl_prompts\n    too_long: split\n    tok")
-    assert problems(file, text)[-1] == (
-        "F:10: recipes[0].too_long: only sft_pairs can be split, since its records are learned turn by turn"
-    )
-
-
 @pytest.mark.parametrize(
     ("unit", "expected"),
     [
-        ("sft_pair", f"'sft_pair' is no data unit; {UNITS}; did you mean 'sft_pairs'?"),
-        ("rl_prompts", "recipes for rl_prompts don't exist in this version; allowed: sft_pairs"),
+        ("sft_pair", f"'sft_pair' is nothing to package; {PACKAGED}; did you mean 'sft_pairs'?"),
+        ("rl_prompts", "no source feeds the unit 'rl_prompts'; units with a source: sft_pairs"),
+        ("rl_curriculum", "rl_curriculum is made where rollouts.pass_rates is given: pass_rates: {}"),
     ],
 )
 def test_a_unit_that_is_not_there_is_told(unit: str, expected: str, file: Path) -> None:
     text = GOOD.replace("unit: sft_pairs\n    tok", f"unit: {unit}\n    tok")
     assert problems(file, text) == [f"F:9: recipes[0].unit: {expected}"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "line", "expected"),
+    [
+        ("rl_prompts", "too_long: truncate", "too_long: rl_prompts can't be 'truncate'; allowed: reject"),
+        ("rl_prompts", "packing: none", "packing: rl_prompts has a row a record; packing is for sft_pairs"),
+        (
+            "preference_triples",
+            "too_long: split",
+            "too_long: preference_triples can't be 'split'; allowed: reject, truncate",
+        ),
+        (
+            "preference_triples",
+            "mix: {first: 1}",
+            "mix.first: 'first' does not feed preference_triples; allowed: second",
+        ),
+    ],
+)
+def test_what_a_unit_can_not_be_packaged_as_is_told(unit: str, line: str, expected: str, file: Path) -> None:
+    formats = {"rl_prompts": "gsm8k", "preference_triples": "preference"}
+    second = f"  - {{name: second, unit: {unit}, format: {formats[unit]}}}\nrecipes:"
+    text = GOOD.replace("recipes:", second).replace("unit: sft_pairs\n    tok", f"unit: {unit}\n    tok")
+    assert problems(file, f"{text}    {line}\n") == [f"F:12: recipes[0].{expected}"]
+
+
+def test_a_curriculum_is_packaged_where_prompts_are_rated(file: Path) -> None:
+    text = GOOD.replace("unit: sft_pairs\n    format: alpaca", "unit: rl_prompts\n    format: gsm8k")
+    text = text.replace(
+        "unit: sft_pairs\n    tok", "unit: rl_curriculum\n    where: pass_rate < 0.9\n    tok"
+    )
+    logs = "  - {name: logs, unit: rl_rollouts, format: verl_rollouts}\nrecipes:"
+    file.write_text(text.replace("recipes:", logs) + "rollouts: {pass_rates: {}}\n")
+    assert load_config(file).recipes[0].unit == "rl_curriculum"
 
 
 def test_a_unit_that_no_source_feeds_is_told(file: Path) -> None:

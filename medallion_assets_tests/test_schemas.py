@@ -27,6 +27,10 @@ PUBLISHED = {
     ("profile", 1): "cbb0b335456bd774",
     ("gold_sft", 1): "b01c9568cf22e05d",
     ("gold_sft", 2): "8f1d0660cfb08926",
+    ("gold_preference", 1): "4afc0ffdf4883e98",
+    ("gold_prompts", 1): "1169888437bbb9b6",
+    ("gold_curriculum", 1): "b1d78c90854444dc",
+    ("gold_rollouts", 1): "162fe76542edce2b",
 }
 
 

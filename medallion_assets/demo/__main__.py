@@ -9,7 +9,13 @@ from pathlib import Path
 
 from medallion_assets.config_file import load_config
 from medallion_assets.demo.exports import DAYS, land
-from medallion_assets.report.funnel import recipe_as_text, recipe_funnels, table_funnels, tables_as_text
+from medallion_assets.report.funnel import (
+    gold_as_text,
+    recipe_as_text,
+    recipe_funnels,
+    table_funnels,
+    tables_as_text,
+)
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.stages import PipelineStages, stages_of
 from medallion_assets.storage import files
@@ -34,6 +40,7 @@ def main() -> int:
     changed = sum(before.get(partition) != content for partition, content in after.items())
     print(f"Done in {time.monotonic() - started:.1f} s: {changed} of {len(after)} partitions changed.\n")
     print(f"{recipe_as_text(recipe_funnels(stages, store, RECIPE))}\n")
+    print(f"{gold_as_text(stages, store)}\n")
     print(tables_as_text(table_funnels(stages, store)))
     print(f"\nGold:      {_shown(store.table_folder(stages.recipes[RECIPE].table))}")
     print(f"Catalogue: {_shown(roots.warehouse)}   (DuckDB: select * from silver.rejects)")

@@ -1,64 +1,129 @@
 """Stored conversations to signed token ids, batch by batch: what every gold table is made from.
 
-Belongs here: the flow through rendering and encoding. Does not: their rules (template.py, encode.py), or what
-a table makes of the ids (sft.py).
+Belongs here: the flow through rendering and encoding. Does not: their rules (render.py, joining.py,
+encode.py), or what a table makes of the ids.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
-from medallion_assets.package.encode import Signed, encode_texts, label
-from medallion_assets.package.template import ChatTemplate, Rendered
+from medallion_assets.package.encode import Flat, Labeller, Signed
+from medallion_assets.package.joining import Joiner
+from medallion_assets.package.plain import PlainTurns
+from medallion_assets.package.render import Renderer
+from medallion_assets.package.rendered_batch import NOT_COUNTED, RenderedBatch, Texts
+from medallion_assets.package.rows import Columns, Row
+from medallion_assets.package.template import ChatTemplate, Setting
 from medallion_assets.package.tokenizer import LoadedTokenizer
 from medallion_assets.records import Rejected
 
-if TYPE_CHECKING:
-    from tokenizers import Encoding
+__all__ = ["UNSHOWN_TURNS", "Outcomes", "Row", "encoded", "prompts_encoded"]
 
-Row = dict[str, Any]
+# Of each row, how many turns were to be learned and are context, as the template shows less than was said.
+UNSHOWN_TURNS = "unshown_turns"
+
 Outcomes = list[tuple[Row, Signed | Rejected]]
-Render = Callable[[Sequence[Row]], list[Rendered | Rejected]]
 
 
 def encoded(batches: Iterable[pa.RecordBatch], tokenizer: LoadedTokenizer) -> Iterator[Outcomes]:
     """The column `messages`, its assistant turns learned; batch by batch, in order."""
-    return _encoded(batches, tokenizer, _template(tokenizer).render_batch)
+    return _encoded(batches, _Talks(tokenizer, "messages"))
 
 
 def prompts_encoded(batches: Iterable[pa.RecordBatch], tokenizer: LoadedTokenizer) -> Iterator[Outcomes]:
     """The column `prompt` up to where the answer begins; nothing of it is learned."""
-    return _encoded(batches, tokenizer, _template(tokenizer).render_prompts)
+    return _encoded(batches, _Talks(tokenizer, "prompt"))
 
 
-def _template(tokenizer: LoadedTokenizer) -> ChatTemplate:
-    return ChatTemplate(tokenizer.chat_template, tokenizer.special_tokens, tokenizer.control_tokens)
-
-
-def _encoded(
-    batches: Iterable[pa.RecordBatch], tokenizer: LoadedTokenizer, render: Render
-) -> Iterator[Outcomes]:
+def _encoded(batches: Iterable[pa.RecordBatch], talks: _Talks) -> Iterator[Outcomes]:
     """The next batch is rendered here while the last is encoded beside."""
     with ThreadPoolExecutor(max_workers=1) as beside:
-        waiting: tuple[list[tuple[Row, Rendered | Rejected]], Future[list[Encoding]]] | None = None
+        waiting: tuple[_Rendering, Future[Flat]] | None = None
         for batch in batches:
-            rows = batch.to_pylist()
-            rendered = list(zip(rows, render(rows), strict=True))
-            good = [result for _, result in rendered if isinstance(result, Rendered)]
-            previous, waiting = waiting, (rendered, beside.submit(encode_texts, tokenizer.core, good))
+            rendering = talks.rendered(Columns(batch))
+            previous, waiting = (
+                waiting,
+                (rendering, beside.submit(talks.tokenizer.encode, rendering.texts.texts)),
+            )
             if previous is not None:
-                yield _labelled(previous[0], previous[1].result())
+                yield talks.labelled(previous[0], previous[1].result())
         if waiting is not None:
-            yield _labelled(waiting[0], waiting[1].result())
+            yield talks.labelled(waiting[0], waiting[1].result())
 
 
-def _labelled(rendered: list[tuple[Row, Rendered | Rejected]], encodings: list[Encoding]) -> Outcomes:
-    remaining = iter(encodings)
-    return [
-        (row, label(next(remaining), result) if isinstance(result, Rendered) else result)
-        for row, result in rendered
-    ]
+@dataclass(frozen=True)
+class _Rendering:
+    columns: Columns
+    batch: RenderedBatch
+    texts: Texts
+
+
+class _Talks:
+    """The conversations of one column, for one tokenizer."""
+
+    def __init__(self, tokenizer: LoadedTokenizer, column: str) -> None:
+        self.tokenizer = tokenizer
+        self._column = column
+        self._prompt = column == "prompt"
+        template = ChatTemplate(tokenizer.chat_template, tokenizer.special_tokens, tokenizer.control_tokens)
+        self._renderer = Renderer(template)
+        self._control = tokenizer.vocabulary.control
+        self._joiner = Joiner(template, self._control_of, prompt=self._prompt)
+        self._label = Labeller(tokenizer.core, tokenizer.vocabulary.byte_lengths)
+
+    def rendered(self, columns: Columns) -> _Rendering:
+        batch = RenderedBatch(columns.batch.num_rows)
+        if self._control is not None:
+            for group in PlainTurns(columns.batch, self._column).groups():
+                self._joiner.join(group, batch)
+        for row in batch.left():
+            self._put_alone(columns, row, batch)
+        return _Rendering(columns, batch, batch.to_encode())
+
+    def labelled(self, rendering: _Rendering, flat: Flat) -> Outcomes:
+        columns, batch, texts = rendering.columns, rendering.batch, rendering.texts
+        columns.computed[UNSHOWN_TURNS] = batch.unshown.tolist()
+        labels = zip(texts.rows.tolist(), self._label(texts, flat), strict=True)
+        found: dict[int, Signed | Rejected] = {**batch.rejects, **dict(labels)}
+        for row in self._rows_with_others_control_tokens(texts, flat):
+            found[row] = self._refused(columns, row) or found[row]
+        return [(Row(columns, row), found[row]) for row in range(columns.batch.num_rows)]
+
+    def _put_alone(self, columns: Columns, row: int, batch: RenderedBatch) -> None:
+        render = self._renderer.prompt if self._prompt else self._renderer.talk
+        try:
+            batch.put(row, render(columns.value(self._column, row), self._setting(columns, row)))
+        except Rejected as reject:
+            batch.reject(row, reject)
+
+    def _rows_with_others_control_tokens(self, texts: Texts, flat: Flat) -> list[int]:
+        """What was joined has not been searched for control tokens, as the ids tell faster: those that the
+        template doesn't write were written in a text."""
+        if self._control is None:
+            return []
+        sums = np.concatenate([[0], np.cumsum(self._control[flat.ids])])[flat.borders]
+        others = (texts.control != NOT_COUNTED) & (texts.control != np.diff(sums))
+        rows: list[int] = texts.rows[others].tolist()
+        return rows
+
+    def _refused(self, columns: Columns, row: int) -> Rejected | None:
+        try:
+            self._renderer.refuse_control_tokens(
+                columns.value(self._column, row), self._setting(columns, row)
+            )
+        except Rejected as reject:
+            return reject
+        return None
+
+    def _setting(self, columns: Columns, row: int) -> Setting:
+        return Setting(columns.value("tools", row), columns.value("landing_date", row))
+
+    def _control_of(self, text: str) -> int:
+        ids = self.tokenizer.core.encode(text, add_special_tokens=False).ids
+        return int(self._control[np.array(ids, np.int64)].sum()) if self._control is not None else 0

@@ -1,20 +1,27 @@
-"""Rendered conversations to token ids with assistant-only labels, in batches over all cores.
+"""Rendered conversations to token ids with assistant-only labels: a whole batch at once, no step per token.
 
-Belongs here: ids and the token spans of the labels. Does not: text (template.py) or bins (pack.py).
+Belongs here: where the tokens of a text are, and which of them are learned. Does not: text (render.py), the
+libraries that encode (encoders.py), bins (pack.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medallion_assets.package.template import Rendered
+from medallion_assets.package.plain import Flags, Numbers
+from medallion_assets.package.render import Rendered
+from medallion_assets.package.rendered_batch import Texts
+from medallion_assets.package.turns import Span
 from medallion_assets.records import Rejected
 
 if TYPE_CHECKING:
-    from tokenizers import Encoding, Tokenizer
+    from tokenizers import Tokenizer
 
 IGNORED_LABEL = -100
 
@@ -22,28 +29,34 @@ IGNORED_LABEL = -100
 Signed = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 
-def encode_texts(core: Tokenizer, batch: Sequence[Rendered]) -> list[Encoding]:
-    """Ids and offsets from the compiled tokenizer, over all cores and without the interpreter's lock."""
-    return core.encode_batch([rendered.text for rendered in batch], add_special_tokens=False)
+@dataclass(frozen=True)
+class Flat:
+    """The ids of many texts, one after the other; those of text n are [borders[n], borders[n + 1])."""
+
+    ids: Signed
+    borders: Numbers
 
 
-def label(encoding: Encoding, rendered: Rendered) -> Signed | Rejected:
-    """A conversation's signed token ids, or why its labels can't be placed."""
-    ids = np.array(encoding.ids, np.int32)
-    signed = ~ids
-    for start, end in rendered.spans:
-        first, last = _first_token(encoding, start, end), _last_token(encoding, start, end)
-        if first is None or last is None:
-            return Rejected(
-                "mask_unclear", f"no token covers characters {start} to {end} of an assistant turn"
-            )
-        opens, closes = encoding.token_to_chars(first), encoding.token_to_chars(last)
-        if opens is None or closes is None or opens[0] < start or closes[1] > end:
-            return Rejected(
-                "mask_unclear", f"a token reaches across the border of the turn at {start} to {end}"
-            )
-        signed[first : last + 1] = ids[first : last + 1]
-    return signed
+Encode = Callable[[Sequence[str]], Flat]
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """Labels what a tokenizer encoded. `byte_lengths` are its tokens', by id, if tokens are pieces of text:
+    adding them up tells where each is. Texts for which that fails have the tokenizer's own offsets asked."""
+
+    core: Tokenizer
+    byte_lengths: Signed | None
+
+    def __call__(self, texts: Texts, flat: Flat) -> list[Signed | Rejected]:
+        if self.byte_lengths is None:
+            return [label_alone(self.core, texts.alone(place)) for place in range(len(texts.texts))]
+        signed, sound = _labelled(texts, flat, self.byte_lengths)
+        cuts = flat.borders.tolist()
+        found: list[Signed | Rejected] = [signed[first:last] for first, last in pairwise(cuts)]
+        for place in np.flatnonzero(~sound).tolist():
+            found[place] = label_alone(self.core, texts.alone(place))
+        return found
 
 
 def ids_and_labels(signed: Signed) -> tuple[Signed, Signed]:
@@ -51,23 +64,55 @@ def ids_and_labels(signed: Signed) -> tuple[Signed, Signed]:
     return np.where(context, ~signed, signed), np.where(context, np.int32(IGNORED_LABEL), signed)
 
 
-def _first_token(encoding: Encoding, start: int, end: int) -> int | None:
-    """The token of the span's first character; some tokenizers leave leading spaces out of their offsets."""
-    return next(
-        (token for at in range(start, end) if (token := encoding.char_to_token(at)) is not None), None
-    )
+def _labelled(texts: Texts, flat: Flat, byte_lengths: Signed) -> tuple[Signed, Flags]:
+    """The ids with the learned ones marked, and for which texts that is sure."""
+    reached = np.zeros(len(flat.ids) + 1, np.int64)
+    np.cumsum(byte_lengths[flat.ids], out=reached[1:])
+    starts, ends, at_border = reached[:-1], reached[1:], reached[flat.borders]
+    sound = np.diff(at_border) == texts.sizes
+    sound &= np.array([_stays_as_it_is(text) for text in texts.texts], np.bool_)
+    start, said, end, last = (texts.spans + at_border[texts.places][:, None]).T
+    first, final = np.searchsorted(starts, start), np.searchsorted(ends, end)
+    inside = (first <= final) & (final < len(ends))
+    first, final = np.where(inside, first, 0), np.where(inside, final, 0)
+    clear = inside & sound[texts.places]
+    if len(flat.ids):
+        clear &= (starts[first] <= said) & (ends[final] <= last)
+    sound[texts.places[~clear]] = False
+    steps = np.zeros(len(flat.ids) + 1, np.int8)
+    steps[first[clear]] += 1
+    steps[final[clear] + 1] -= 1
+    context = np.cumsum(steps[:-1], dtype=np.int8) - 1  # -1 for context, 0 for what is learned
+    return flat.ids ^ context, sound
 
 
-def _last_token(encoding: Encoding, start: int, end: int) -> int | None:
-    """The last token of the span's last character, which may be one of several that share it."""
-    found = (
-        token for at in range(end - 1, start - 1, -1) if (token := encoding.char_to_token(at)) is not None
-    )
-    token = next(found, None)
-    if token is None:
-        return None
-    while (after := encoding.token_to_chars(token + 1) if token + 1 < len(encoding) else None) is not None:
-        if after[0] >= end or after[1] > end:
-            break
-        token += 1
-    return token
+def _stays_as_it_is(text: str) -> bool:
+    """Under the one normalization that tokenizers with byte lengths may have (vocabulary.py)."""
+    return text.isascii() or unicodedata.is_normalized("NFC", text)
+
+
+def label_alone(core: Tokenizer, rendered: Rendered) -> Signed | Rejected:
+    """One conversation, by the offsets in characters that the tokenizer tells, which are right whatever it
+    does to a text; or why its labels can't be placed."""
+    encoding = core.encode(rendered.text, add_special_tokens=False)
+    ids = np.array(encoding.ids, np.int32)
+    offsets = np.array(encoding.offsets, np.int64).reshape(-1, 2)
+    starts, ends = offsets[:, 0], offsets[:, 1]
+    signed = ~ids
+    for span in rendered.spans:
+        start, said, end, last = _in_characters(rendered.text, span)
+        first, final = int(np.searchsorted(starts, start)), int(np.searchsorted(ends, end))
+        if first >= len(ids) or final >= len(ids) or starts[first] > said or ends[final] > last:
+            detail = f"a token reaches across the border of the turn at {start} to {end}, or none is there"
+            return Rejected("mask_unclear", detail)
+        # The tokens of one character have all the same end.
+        final = int(np.searchsorted(ends, ends[final], "right")) - 1
+        signed[first : final + 1] = ids[first : final + 1]
+    return signed
+
+
+def _in_characters(text: str, span: Span) -> tuple[int, ...]:
+    if text.isascii():
+        return span
+    content = text.encode()
+    return tuple(len(content[:at].decode()) for at in span)

@@ -58,10 +58,11 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Workshop:
-    """What a packager works with: the rows go to the writer, as the schema says."""
+    """What a packager works with: the rows go to the writer, as the schema says; `split` is train or test."""
 
     tokenizer: LoadedTokenizer
     packaging: Packaging
     schema: TableSchema
     scratch: Path
     writer: Sink
+    split: str = "train"

@@ -20,6 +20,7 @@ CODE = (
     "medallion_assets.records",
     "medallion_assets.schemas",
     "medallion_assets.schemas_gold",
+    "medallion_assets.units",
 )
 # A row group holds at most this many tokens, so that long contexts need no more memory than short ones.
 ROW_GROUP_TOKENS = 2 << 20
@@ -99,6 +100,7 @@ class GoldStage:
             schema=self._schema,
             scratch=store.root / ".scratch",
             writer=RejectsOnce(writer),
+            split="test" if self.selection.takes_held_out else "train",
         )
         paths, schema = store.paths(self.silver, key), self.silver.schema
         chosen = selected(paths, self.selection, packager.COLUMNS, schema=schema, writer=writer)

@@ -1,6 +1,6 @@
 """Tokenizers: found by local folder or pinned hub revision, known by the hash of their files.
 
-Belongs here: locating, identifying and loading. Does not: rendering (template.py) or encoding (encode.py).
+Belongs here: locating, identifying and loading. Does not: rendering (render.py) or encoding (encode.py).
 Only tokenizer.json is loaded, by the compiled library: nothing in a tokenizer folder is ever executed.
 """
 
@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from medallion_assets.package.encode import Encode
+from medallion_assets.package.encoders import Proofs, encoder
+from medallion_assets.package.vocabulary import Vocabulary, vocabulary
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -67,6 +71,17 @@ class LoadedTokenizer:
     chat_template: str
     special_tokens: dict[str, str]  # as templates name them: bos_token, eos_token, …
     control_tokens: tuple[str, ...]  # texts that encode to one special id wherever they stand
+    identity: str
+    proofs: Path | None  # where it is on record which library may encode for it
+
+    @cached_property
+    def encode(self) -> Encode:
+        """Texts to ids, by the fastest library that is proven right for this tokenizer."""
+        return encoder(self.core, Proofs(self.identity, self.proofs))
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        return vocabulary(self.core)
 
 
 def identity(folder: Path) -> str:
@@ -83,13 +98,13 @@ def _identity(folder: Path, _state: FolderState) -> str:
     return digest.hexdigest()
 
 
-def load(folder: Path) -> LoadedTokenizer:
+def load(folder: Path, *, proofs: Path | None = None) -> LoadedTokenizer:
     """Loaded once for all partitions of a run, as long as the files stay as they are."""
-    return _load(folder, _state(folder))
+    return _load(folder, _state(folder), proofs)
 
 
 @lru_cache(maxsize=2)
-def _load(folder: Path, _state: FolderState) -> LoadedTokenizer:
+def _load(folder: Path, state: FolderState, proofs: Path | None) -> LoadedTokenizer:
     from tokenizers import Tokenizer
 
     core = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -100,7 +115,14 @@ def _load(folder: Path, _state: FolderState) -> LoadedTokenizer:
     settings = _settings(folder)
     special = {name: text for name in SPECIAL_TOKEN_NAMES if (text := _token_text(settings.get(name)))}
     control = (token.content for token in core.get_added_tokens_decoder().values() if token.special)
-    return LoadedTokenizer(core, _chat_template(folder, settings), special, tuple(sorted(control)))
+    return LoadedTokenizer(
+        core,
+        _chat_template(folder, settings),
+        special,
+        tuple(sorted(control)),
+        _identity(folder, state),
+        proofs,
+    )
 
 
 def _state(folder: Path) -> FolderState:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from medallion_assets.curate.curriculum import CurriculumStage
 from medallion_assets.curate.derived import DerivedStage
 from medallion_assets.curate.stage import UnitStage
+from medallion_assets.schemas import SFT_UNIT
 from medallion_assets.stages import EvalStages, PipelineStages
 from medallion_assets.storage.manifest import Manifest
 from medallion_assets.storage.store import PartitionStore, Table
@@ -89,6 +90,17 @@ def recipe_as_text(funnels: Sequence[PackedFunnel]) -> str:
         made = (_shown(each.bins), _shown(each.tokens), packed)
         lines.append((each.unit.key, *_counts(each.unit), *made, _reasons(each.unit.rejected)))
     return _aligned(("partition", *COUNTS, "bins", "tokens", "packed", "rejected"), lines)
+
+
+def gold_as_text(stages: PipelineStages, store: PartitionStore) -> str:
+    """For the terminal: the recipes in which a record is a row."""
+    lines = []
+    for name, gold in stages.recipes.items():
+        for key in store.keys(gold.table) if gold.unit != SFT_UNIT else []:
+            made = _present(store, [gold.table], key)
+            tokens = sum(manifest.summary.get("tokens", 0) for manifest in made)
+            lines.append((name, key, _shown(_rows(made)), _shown(tokens), _reasons(_rejected(made))))
+    return _aligned(("recipe", "partition", "rows", "tokens", "rejected"), lines)
 
 
 def _units(stages: PipelineStages, store: PartitionStore) -> Iterator[Funnel]:

@@ -1,7 +1,7 @@
 """Bins of gold: where a record's tokens lie, and whose tokens lie at a place.
 
-Belongs here: spans, from seq_lengths, record_ids and record_offsets. Does not: the token ids themselves, or
-what the records are (fate.py).
+Belongs here: spans, from lengths, record ids and offsets; where a row is a record, it is a bin of one. Does
+not: the token ids themselves, or what the records are (fate.py).
 """
 
 from __future__ import annotations
@@ -10,14 +10,46 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+from medallion_assets.schemas_gold import (
+    GOLD_CURRICULUM,
+    GOLD_PREFERENCE,
+    GOLD_PROMPTS,
+    GOLD_ROLLOUTS,
+    GOLD_SFT,
+)
 from medallion_assets.storage.store import Table
 from medallion_assets.trace.errors import NotFound, materialize
 from medallion_assets.trace.reader import Reader, Row
 
-COLUMNS = "file_row_number, seq_lengths, record_ids, record_offsets"
-
-
 OTHER_VERSION = "the partition was written by another version; make it again"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """SQL of what a row holds, a list each, and of whether a record is in it."""
+
+    lengths: str = "seq_lengths"
+    record_ids: str = "record_ids"
+    offsets: str = "record_offsets"
+    holds: str = "list_contains(record_ids, $record_id)"
+
+    @property
+    def columns(self) -> str:
+        named = f"{self.lengths} AS lengths, {self.record_ids} AS ids, {self.offsets} AS offsets"
+        return f"file_row_number, {named}"
+
+
+def _of_rows(tokens: str) -> Layout:
+    return Layout(f"[{tokens}]", "[record_id]", "[0]", "record_id = $record_id")
+
+
+LAYOUTS = {
+    GOLD_SFT.name: Layout(),
+    GOLD_PREFERENCE.name: _of_rows("prompt_length + chosen_length + rejected_length"),
+    GOLD_PROMPTS.name: _of_rows("prompt_length"),
+    GOLD_CURRICULUM.name: _of_rows("prompt_length"),
+    GOLD_ROLLOUTS.name: _of_rows("length"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,11 +68,11 @@ class Span:
 def spans_of(reader: Reader, gold: Table, key: str, record_id: str) -> tuple[Span, ...]:
     """Everywhere in the partition that the record's tokens lie."""
     found: list[Span] = []
-    first = 0
+    first, layout = 0, LAYOUTS[gold.schema.name]
     for part in reader.parts(gold, key):
-        where = "list_contains(record_ids, $record_id) ORDER BY file_row_number"
+        where = f"{layout.holds} ORDER BY file_row_number"
         values = {"record_id": record_id}
-        for row in reader.select_part(COLUMNS, gold, key, part, where=where, values=values):
+        for row in reader.select_part(layout.columns, gold, key, part, where=where, values=values):
             held = _documents(first + row["file_row_number"], row)
             found += [span for span, name in held if name == record_id]
         first += part.rows
@@ -53,11 +85,11 @@ def documents_of(reader: Reader, gold: Table, key: str, number: int) -> list[tup
         _refuse_partition(reader, gold, key)
     if is_of_another_version(reader, gold, key):
         raise NotFound(f"{OTHER_VERSION}: {materialize(gold.full_name, key)}")
-    first = 0
+    first, columns = 0, LAYOUTS[gold.schema.name].columns
     for part in reader.parts(gold, key):
         if number < first + part.rows:
             values = {"row": number - first}
-            rows = reader.select_part(COLUMNS, gold, key, part, where="file_row_number = $row", values=values)
+            rows = reader.select_part(columns, gold, key, part, where="file_row_number = $row", values=values)
             return [document for row in rows for document in _documents(number, row)]
         first += part.rows
     bins = f"its bins are 0 to {first - 1}" if first else "it has none"
@@ -88,6 +120,6 @@ def is_of_another_version(reader: Reader, gold: Table, key: str) -> bool:
 
 
 def _documents(number: int, row: Row) -> Iterator[tuple[Span, str]]:
-    borders = pairwise(accumulate(row["seq_lengths"], initial=0))
-    for (start, end), name, offset in zip(borders, row["record_ids"], row["record_offsets"], strict=True):
+    borders = pairwise(accumulate(row["lengths"], initial=0))
+    for (start, end), name, offset in zip(borders, row["ids"], row["offsets"], strict=True):
         yield Span(number, start, end, offset), name

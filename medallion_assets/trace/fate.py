@@ -143,6 +143,8 @@ def _rated(reader: Reader, key: str, record_id: str) -> Iterator[Hop]:
     if rows := reader.select("attempts, solved", table, newest, where, values=values):
         note = f"{rows[0]['solved']} of {rows[0]['attempts']} rollouts solved it"
         yield Kept(table.full_name, newest, record_id, note)
+        for gold in reader.recipes(table.name):
+            yield _packed(reader, gold, newest, record_id)
     elif rejects := reader.select(REJECT, table, newest, where, values=values, rejects=True):
         yield _fallen(table, newest, rejects[0])
     else:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from medallion_assets.schemas import EVAL_PREFIX
 from medallion_assets.storage.store import Table
+from medallion_assets.trace.bins import LAYOUTS
 from medallion_assets.trace.errors import materialize
 from medallion_assets.trace.landed import Landed, held_parts
 from medallion_assets.trace.reader import CONFORMED, PARTS, Reader
 
 OF_EXPORT = "export_sha256 = $export AND source = $source"
-IN_BINS = "record_id IN (SELECT unnest(record_ids) FROM read_parquet($bins, hive_partitioning = false))"
+IN_BINS = "record_id IN (SELECT unnest({ids}) FROM read_parquet($bins, hive_partitioning = false))"
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def _packed(reader: Reader, gold: Table, unit: Table, export: Landed) -> Passage
     bins = reader.paths({(gold, key): reader.parts(gold, key)})
     kept = 0
     if bins:
-        sql = f"SELECT count(*) AS rows FROM {PARTS} WHERE {OF_EXPORT} AND {IN_BINS}"
+        in_bins = IN_BINS.format(ids=LAYOUTS[gold.schema.name].record_ids)
+        sql = f"SELECT count(*) AS rows FROM {PARTS} WHERE {OF_EXPORT} AND {in_bins}"
         rows = reader.query(sql, {(unit, key): reader.parts(unit, key)}, {**_values(export), "bins": bins})
         kept = rows[0]["rows"] if rows else 0
     return Passage(gold.full_name, key, kept, _rejected(reader, gold, export))

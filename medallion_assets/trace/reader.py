@@ -77,6 +77,11 @@ class Reader:
     def eval_items(self, source: str) -> Table:
         return Table("silver", source, EVAL_ITEMS)
 
+    def packaged_in(self, gold: Table) -> Table:
+        """The silver table that the recipe's records are from."""
+        name = GOLD_UNITS[gold.schema.name]
+        return self.curriculum() if name == RL_CURRICULUM.name else self.unit(name)
+
     def recipes(self, unit: str | None = None) -> list[Table]:
         """Gold tables, in the version that is in use; of one unit, or all."""
         tables = (self._recipe(name) for name in self._names("gold"))

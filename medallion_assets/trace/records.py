@@ -18,7 +18,7 @@ from medallion_assets.trace.errors import Ambiguous, NotFound
 from medallion_assets.trace.fate import PLACE, fate_of
 from medallion_assets.trace.hops import Fate
 from medallion_assets.trace.landed import Place, export_of
-from medallion_assets.trace.reader import GOLD_UNITS, PARTS, Reader, Row
+from medallion_assets.trace.reader import PARTS, Reader, Row
 
 MIN_PREFIX_DIGITS = 8
 PREFIX = re.compile(rf"[0-9a-f]{{{MIN_PREFIX_DIGITS},{RECORD_ID_HEX_DIGITS}}}", re.ASCII)
@@ -142,8 +142,8 @@ def _recipe_called(reader: Reader, name: str) -> Table:
 def _documents(reader: Reader, gold: Table, key: str, held: list[tuple[Span, str]]) -> Iterator[Document]:
     values = {"ids": [record_id for _, record_id in held]}
     where = "list_contains($ids, record_id)"
-    unit = reader.unit(GOLD_UNITS[gold.schema.name])
-    rows = reader.select(f"record_id, line, {PLACE}", unit, key, where, values=values)
+    silver = reader.packaged_in(gold)
+    rows = reader.select(f"record_id, line, {PLACE}", silver, key, where, values=values)
     by_id = {row["record_id"]: row for row in rows}
     for span, record_id in held:
         row = by_id.get(record_id)

@@ -18,6 +18,7 @@ from medallion_assets.demo.__main__ import CONFIG, RECIPE
 from medallion_assets.demo.exports import DAYS
 from medallion_assets.report.funnel import (
     Funnel,
+    gold_as_text,
     recipe_as_text,
     recipe_funnels,
     table_funnels,
@@ -140,11 +141,12 @@ def test_nothing_confidential_of_the_tickets_is_stored(demo: Demo) -> None:
 def test_a_second_run_changes_nothing(demo: Demo) -> None:
     tables = [
         recipe_as_text(recipe_funnels(demo.stages, demo.store, RECIPE)),
+        gold_as_text(demo.stages, demo.store),
         tables_as_text(demo.funnels),
     ]
     again = ran(demo.folder)
     assert "37 landed now" in demo.output
-    assert "99 of 99 partitions changed" in demo.output
+    assert "108 of 108 partitions changed" in demo.output
     assert "0 landed now" in again
-    assert " 0 of 99 partitions changed" in again
+    assert " 0 of 108 partitions changed" in again
     assert all(table in output for table in tables for output in (demo.output, again))

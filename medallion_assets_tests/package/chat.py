@@ -8,33 +8,48 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import strategies as st
 
 from medallion_assets.curate.clean import clean_text
-from medallion_assets.package.encode import Signed, encode_texts, ids_and_labels, label
-from medallion_assets.package.template import ChatTemplate, Rendered
+from medallion_assets.package.conversations import encoded
+from medallion_assets.package.encode import Labeller, Signed, ids_and_labels, label_alone
+from medallion_assets.package.encoders import by_tokenizers
+from medallion_assets.package.render import Rendered, Renderer
+from medallion_assets.package.rendered_batch import RenderedBatch
+from medallion_assets.package.template import ChatTemplate, Setting
 from medallion_assets.package.tokenizer import LoadedTokenizer, load
 from medallion_assets.records import Rejected, canonical_json
+from medallion_assets.schemas import SFT_PAIRS
 from medallion_assets.units import Message
 from medallion_assets_tests.real_data import PROJECT
 
 CHATML = PROJECT / "medallion_assets/tokenizers/chatml"
 DAY = date(2024, 9, 1)
+PROOFS = TemporaryDirectory(prefix="medallion-proofs-")
 END = "<|im_end|>"
 Row = dict[str, Any]
 
 
 @cache
 def shipped() -> LoadedTokenizer:
-    return load(CHATML)
+    return load(CHATML, proofs=Path(PROOFS.name))
 
 
-def template(text: str | None = None, tokenizer: LoadedTokenizer | None = None) -> ChatTemplate:
-    """A chat template, by default the shipped one, with a tokenizer's special tokens."""
+def rendered(
+    messages: Sequence[Row],
+    tools: str | None = None,
+    *,
+    text: str | None = None,
+    tokenizer: LoadedTokenizer | None = None,
+    day: date = DAY,
+) -> Rendered:
+    """By a chat template, by default the shipped one, with a tokenizer's special tokens."""
     known = tokenizer or shipped()
-    return ChatTemplate(text or known.chat_template, known.special_tokens, known.control_tokens)
+    template = ChatTemplate(text or known.chat_template, known.special_tokens, known.control_tokens)
+    return Renderer(template).talk(messages, Setting(tools, day))
 
 
 def without_marks(text: str) -> str:
@@ -48,13 +63,28 @@ def turn(role: str, content: str, **other: Any) -> Row:
 
 def learned(rendered: Rendered) -> list[str]:
     """The texts of a conversation's spans."""
-    return [rendered.text[start:end] for start, end in rendered.spans]
+    content = rendered.text.encode()
+    return [content[span.start : span.end].decode() for span in rendered.spans]
 
 
 def labelled(rendered: Rendered, tokenizer: LoadedTokenizer | None = None) -> Signed | Rejected:
+    """By adding up byte lengths and by offsets, which must agree."""
     known = tokenizer or shipped()
-    [encoding] = encode_texts(known.core, [rendered])
-    return label(encoding, rendered)
+    batch = RenderedBatch(1)
+    batch.put(0, rendered)
+    texts = batch.to_encode()
+    label = Labeller(known.core, known.vocabulary.byte_lengths)
+    [signed] = label(texts, by_tokenizers(known.core)(texts.texts))
+    assert str(signed) == str(label_alone(known.core, rendered))
+    return signed
+
+
+def encoded_rows(
+    rows: Sequence[Row], tokenizer: LoadedTokenizer | None = None, *, batch_rows: int = 7
+) -> list[Signed | Rejected]:
+    """Silver rows through the whole of it."""
+    batches = SFT_PAIRS.table(rows).to_batches(max_chunksize=batch_rows)
+    return [outcome for batch in encoded(batches, tokenizer or shipped()) for _, outcome in batch]
 
 
 def learned_text(rendered: Rendered, tokenizer: LoadedTokenizer | None = None) -> str:

@@ -14,7 +14,7 @@ from medallion_assets.records import Rejected, content_id
 from medallion_assets.schemas import SFT_PAIRS
 from medallion_assets.storage.manifest import Digests, digest_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
-from medallion_assets_tests.package.chat import CHATML, DAY, Row, labelled, template, turn
+from medallion_assets_tests.package.chat import CHATML, DAY, Row, labelled, rendered, turn
 
 SILVER = Table("silver", "sft_pairs", SFT_PAIRS)
 STAGE = GoldStage("recipe", SILVER, TokenizerSpec(CHATML), Packaging(64))
@@ -77,7 +77,7 @@ def documents(bins: list[Row]) -> dict[str, tuple[list[int], list[int]]]:
 
 
 def encoded(row: Row) -> tuple[list[int], list[int]]:
-    signed = labelled(template().render(row["messages"], None, row["landing_date"]))
+    signed = labelled(rendered(row["messages"], day=row["landing_date"]))
     assert not isinstance(signed, Rejected)
     ids, labels = ids_and_labels(signed)
     return ids.tolist(), labels.tolist()

@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from medallion_assets.package.encode import IGNORED_LABEL, ids_and_labels
-from medallion_assets.package.template import Rendered
+from medallion_assets.package.render import Rendered
+from medallion_assets.package.turns import Span
 from medallion_assets.records import Rejected
 from medallion_assets_tests.package.chat import (
     CHATML,
-    DAY,
     Row,
     conversations,
     for_transformers,
     labelled,
     learned_text,
+    rendered,
     shipped,
     spoken,
-    template,
     variant,
 )
 
@@ -37,29 +37,30 @@ def transformers_tokenizer() -> Any:
     return AutoTokenizer.from_pretrained(CHATML)
 
 
-def tokens(rendered: Rendered) -> tuple[list[int], list[int]]:
-    signed = labelled(rendered)
+def tokens(talk: Rendered) -> tuple[list[int], list[int]]:
+    signed = labelled(talk)
     assert not isinstance(signed, Rejected)
     ids, labels = ids_and_labels(signed)
     return ids.tolist(), labels.tolist()
 
 
 def span_of(text: str, part: str) -> Rendered:
-    start = text.index(part)
-    return Rendered(text, [(start, start + len(part))])
+    start = len(text[: text.index(part)].encode())
+    end = start + len(part.encode())
+    return Rendered(text, [Span(start, start, end, end)])
 
 
 @given(conversations())
 def test_the_labelled_tokens_decode_to_the_learned_turns(messages: list[Row]) -> None:
     expected = "".join(spoken(message) for message in messages if message["train"])
-    assert learned_text(template().render(messages, None, DAY)) == expected
+    assert learned_text(rendered(messages)) == expected
 
 
 @given(conversations())
 def test_the_ids_are_those_of_the_text_and_labels_are_ids_or_ignored(messages: list[Row]) -> None:
-    rendered = template().render(messages, None, DAY)
-    ids, labels = tokens(rendered)
-    assert ids == shipped().core.encode(rendered.text, add_special_tokens=False).ids
+    talk = rendered(messages)
+    ids, labels = tokens(talk)
+    assert ids == shipped().core.encode(talk.text, add_special_tokens=False).ids
     assert all(label in (number, IGNORED_LABEL) for number, label in zip(ids, labels, strict=True))
 
 
@@ -68,7 +69,7 @@ def test_the_mask_is_the_one_that_transformers_computes(messages: list[Row]) -> 
     theirs = transformers_tokenizer().apply_chat_template(
         for_transformers(messages), return_dict=True, return_assistant_tokens_mask=True
     )
-    ids, labels = tokens(template().render(messages, None, DAY))
+    ids, labels = tokens(rendered(messages))
     ours = [int(label != IGNORED_LABEL) for label in labels]
     assert (ids, ours) == (theirs["input_ids"], theirs["assistant_masks"])
 

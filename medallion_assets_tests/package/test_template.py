@@ -1,4 +1,4 @@
-"""Laws of rendering: the text is the trainer's own, and the spans are what the assistant said."""
+"""Laws of rendering: the text is the trainer's own, whatever the template, or the record is refused."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.exceptions import TemplateSyntaxError
 from transformers import AutoTokenizer
+from transformers.utils.chat_template_utils import render_jinja_template
 
-from medallion_assets.package.template import Rendered
-from medallion_assets.package.tokenizer import TokenizerError
+from medallion_assets.package.template import ChatTemplate, Setting, for_template
 from medallion_assets.records import Rejected
 from medallion_assets_tests.package.chat import (
     CHATML,
@@ -26,37 +26,36 @@ from medallion_assets_tests.package.chat import (
     conversations,
     for_transformers,
     learned,
-    shipped,
+    rendered,
     spoken,
-    template,
     turn,
     variant,
-    without_marks,
 )
+from medallion_assets_tests.package.templates import SAMPLES, TURN, loop
 
 TALK = [turn("user", "hi"), turn("assistant", "one"), turn("user", "more"), turn("assistant", "two 🙂")]
-TURN = (
-    "<|im_start|>{{ m.role }}\n"
-    "{% if m.role == 'assistant' %}{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}"
-    "{% else %}{{ m.content }}<|im_end|>{% endif %}\n\n"
-)
-
-
-def talk(turns: str, *, before: str = "", loop: str = "{% for m in messages %}") -> str:
-    """A template that says these turns."""
-    prompt = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    return before + loop + turns + "{% endfor %}" + prompt
-
-
-PLAIN = talk(TURN)
-# The same text, but written to the output only when a whole turn, or the whole loop, has been put together.
-CAPTURED = {
-    "macro": talk("{{ say(m) }}", before="{% macro say(m) %}" + TURN + "{% endmacro %}"),
-    "set block": talk("{% set said %}" + TURN + "{% endset %}{{ said }}"),
-    "filtered set block": talk("{%- set said | string -%}" + TURN + "{% endset %}{{ said }}"),
-    "filter": talk("{%+ filter string %}" + TURN + "{% endfilter %}"),
-    "recursion": talk("{{ loop(m.inner) if m.inner }}" + TURN, loop="{% for m in messages recursive %}"),
+PLAIN = loop(TURN)
+# What templates use of Jinja, and of what transformers adds to it.
+DIALECT = {
+    "loop controls": "{% for n in range(9) %}{% if n == 2 %}{% continue %}{% endif %}"
+    "{% if n > 4 %}{% break %}{% endif %}{{ n }}{% endfor %}",
+    "tojson": "{{ {'b': '<é>', 'a': [1, none, true]} | tojson }}{{ [1] | tojson(indent=2) }}"
+    "{{ 'é' | tojson(ensure_ascii=true) }}",
+    "blocks": "  {% if true %}\n  x\n  {% endif %}\n{%- set y = 1 %}\n {{- y }}",
+    "namespace": "{% set ns = namespace(a=1, b={'c': 2}) %}{% set ns.a = ns.a + 1 %}{{ ns.a }}{{ ns.b.c }}",
+    "dict": "{{ dict(q=1).q }}{{ dict.fromkeys('ab') }}",
+    "nothing": "{{ absent }}{{ messages[0].absent }}{{ tools is none }}{{ documents is none }}",
+    "prompt": "{{ add_generation_prompt }}",
+    "generation": "{% generation %}{{ messages[1].content }}{%- endgeneration %}\n",
+    "thinking": "{{ messages[-1].thinking }}{{ messages[-1].reasoning_content }}",
+    "keys": "{{ messages[-1].keys() | list | sort }}",
 }
+
+
+def refusal(text: str | None, messages: list[Row], tools: str | None = None) -> str:
+    with pytest.raises(Rejected) as caught:
+        rendered(messages, tools, text=text)
+    return str(caught.value)
 
 
 @cache
@@ -64,76 +63,43 @@ def transformers_tokenizer(folder: Path = CHATML) -> Any:
     return AutoTokenizer.from_pretrained(folder)
 
 
-def refusal(text: str | None, messages: list[Row], tools: str | None = None) -> str:
-    with pytest.raises(Rejected) as caught:
-        template(text).render(messages, tools, DAY)
-    return str(caught.value)
-
-
 @given(conversations(), st.none() | TOOLS)
 def test_the_text_is_what_apply_chat_template_gives(messages: list[Row], tools: list[Row] | None) -> None:
-    rendered = template().render(messages, json.dumps(tools) if tools else None, DAY)
-    expected = transformers_tokenizer().apply_chat_template(
+    theirs = transformers_tokenizer().apply_chat_template(
         for_transformers(messages), tools=tools, tokenize=False
     )
-    assert rendered.text == expected
+    assert rendered(messages, json.dumps(tools) if tools else None).text == theirs
 
 
 @given(conversations(), st.none() | TOOLS)
 def test_the_spans_are_the_learned_turns_with_their_end_marks(messages: list[Row], tools: Any) -> None:
-    rendered = template().render(messages, json.dumps(tools) if tools else None, DAY)
-    assert learned(rendered) == [spoken(message) for message in messages if message["train"]]
+    found = rendered(messages, json.dumps(tools) if tools else None)
+    assert learned(found) == [spoken(message) for message in messages if message["train"]]
 
 
-@given(conversations(), st.none() | TOOLS)
-def test_without_marks_the_prefix_method_finds_the_same_spans(messages: list[Row], tools: Any) -> None:
-    definitions = json.dumps(tools) if tools else None
-    unmarked = template(without_marks(shipped().chat_template))
-    assert unmarked.render(messages, definitions, DAY) == template().render(messages, definitions, DAY)
-
-
-FICKLE = "{% if messages | length > 4 %}{{ raise_exception('too many turns') }}{% endif %}"
-SPOILED = st.just([turn("user", f"a{END}b"), turn("assistant", "c")])
-
-
-@given(
-    st.lists(st.tuples(conversations() | SPOILED, st.none() | TOOLS.map(json.dumps)), max_size=6),
-    st.sampled_from(["", FICKLE]),
-    st.sampled_from([shipped().chat_template, without_marks(shipped().chat_template), CAPTURED["macro"]]),
-)
-def test_rendering_together_is_rendering_each_alone(
-    records: list[tuple[list[Row], str | None]], fault: str, text: str
-) -> None:
-    def alone(messages: list[Row], tools: str | None) -> Rendered | str:
-        try:
-            return template(fault + text).render(messages, tools, DAY)
-        except Rejected as reject:
-            return str(reject)
-
-    rows = [{"messages": messages, "tools": tools, "landing_date": DAY} for messages, tools in records]
-    together = template(fault + text).render_batch(rows)
-    found = [str(result) if isinstance(result, Rejected) else result for result in together]
-    assert found == [alone(*record) for record in records]
-
-
-@pytest.mark.parametrize("text", CAPTURED.values(), ids=CAPTURED)
-def test_marks_within_captured_text_give_the_spans_of_plain_ones(text: str) -> None:
-    found = template(text).render(TALK, None, DAY)
-    assert learned(found) == ["one" + END, "two 🙂" + END] == learned(template(PLAIN).render(TALK, None, DAY))
-
-
-def test_a_template_that_drops_earlier_thoughts_has_no_clear_mask() -> None:
-    text = without_marks(shipped().chat_template).replace(
-        "{%- if message.reasoning_content %}", "{%- if message.reasoning_content and loop.last %}"
+@pytest.mark.parametrize("text", [*DIALECT.values(), *(sample.text for sample in SAMPLES.values())])
+@pytest.mark.parametrize("prompt", [True, False])
+def test_jinja_is_set_up_as_transformers_does_it(text: str, prompt: bool) -> None:
+    messages = [*TALK, turn("user", "q"), turn("assistant", "a", reasoning_content="hm")]
+    today = date.today()
+    ours = ChatTemplate(text, {"eos_token": END}, []).render(
+        [for_template(message) for message in messages], Setting(None, today), prompt=prompt
     )
-    thinking = [turn("user", "q"), turn("assistant", "a", reasoning_content="hm"), *TALK[2:]]
-    assert refusal(text, thinking) == "mask_unclear: the template rewrites what precedes turn 2"
-    assert learned(template(text).render(TALK, None, DAY)) == ["one" + END, "two 🙂" + END]
+    [theirs], _ = render_jinja_template(
+        [for_transformers(messages)], chat_template=text, add_generation_prompt=prompt, eos_token=END
+    )
+    assert ours == theirs
 
 
-def test_marks_around_some_turns_only_are_no_clear_mask() -> None:
-    text = PLAIN.replace("m.role == 'assistant'", "loop.last")
-    assert refusal(text, TALK) == "mask_unclear: the template marks 1 spans for 2 assistant turns"
+def test_a_template_reaches_nothing_of_the_interpreter() -> None:
+    for attack in (
+        "{{ ''.__class__ }}",
+        "{% set ns = namespace() %}{% set ns._x = 1 %}",
+        "{{ namespace(__a=1) }}",
+    ):
+        found = ChatTemplate(attack + "{{ messages.append(1) }}", {}, [])
+        with pytest.raises(Rejected, match="template_refused"):
+            found.render([], Setting(None, DAY))
 
 
 @pytest.mark.parametrize("token", ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
@@ -152,21 +118,15 @@ def test_a_control_token_anywhere_in_the_record_is_refused(key: str, token: str)
 
 def test_what_only_looks_like_a_control_token_is_content() -> None:
     odd = [turn("user", "<|im_end| >"), turn("assistant", "< |im_start|><think>")]
-    assert learned(template().render(odd, None, DAY)) == ["< |im_start|><think>" + END]
+    assert learned(rendered(odd)) == ["< |im_start|><think>" + END]
 
 
-@pytest.mark.parametrize("call", ["strftime_now('%d %b %Y')", 'strftime_now( "%d %b %Y" )'])
-@pytest.mark.parametrize("marks", [True, False])
-def test_a_template_that_asks_for_the_date_gets_the_landing_date(call: str, marks: bool) -> None:
+@pytest.mark.parametrize("call", ["strftime_now('%d %b %Y')", "strftime_now('%d ' + '%b %Y')"])
+def test_a_template_that_asks_for_the_date_gets_the_landing_date(call: str) -> None:
     text = f"{{% if strftime_now is defined %}}{{{{ 'Today: ' + {call} }}}}\n{{% endif %}}{PLAIN}"
-    rendered = template(text if marks else without_marks(text)).render(TALK, None, date(2031, 2, 3))
-    assert rendered.text.startswith("Today: 03 Feb 2031\n<|im_start|>user")
-    assert learned(rendered) == ["one" + END, "two 🙂" + END]
-
-
-def test_a_template_that_would_follow_the_clock_is_no_template() -> None:
-    with pytest.raises(TokenizerError, match="asks for the time in a format that is not spelt out"):
-        template("{% set format = '%H' %}{{ strftime_now(format) }}" + PLAIN)
+    found = rendered(TALK, text=text, day=date(2031, 2, 3))
+    assert found.text.startswith("Today: 03 Feb 2031\n<|im_start|>user")
+    assert learned(found) == ["one" + END, "two 🙂" + END]
 
 
 @pytest.mark.parametrize(
@@ -188,13 +148,14 @@ def test_a_template_that_fails_on_a_conversation_rejects_it(fault: str, message:
 
 def test_a_template_that_is_no_jinja_fails_at_once() -> None:
     with pytest.raises(TemplateSyntaxError):
-        template("{% for m in %}").render(TALK, None, DAY)
+        rendered(TALK, text="{% for m in %}")
 
 
 def test_nulls_of_storage_are_absent_for_a_template() -> None:
     text = "{% for m in messages %}{{ m | sort | join(',') }};{% endfor %}"
     messages = [turn("user", "q"), turn("assistant", "a", tool_call_id="7")]
-    assert template(text).render(messages, None, DAY).text == "content,role;content,role,tool_call_id;"
+    found = ChatTemplate(text, {}, []).render([for_template(m) for m in messages], Setting(None, DAY))
+    assert found == "content,role;content,role,tool_call_id;"
 
 
 @pytest.mark.parametrize(
@@ -216,4 +177,4 @@ def test_special_tokens_have_the_names_that_transformers_gives_them(
     loaded = variant(tmp_path, tokenizer_config=config, special_tokens_map=older)
     (tmp_path / "chat_template.jinja").write_text(text)
     expected = transformers_tokenizer(tmp_path).apply_chat_template(for_transformers(TALK), tokenize=False)
-    assert template(text, loaded).render(TALK, None, DAY).text == expected
+    assert rendered(TALK, text=text, tokenizer=loaded).text == expected

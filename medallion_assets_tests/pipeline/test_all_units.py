@@ -39,7 +39,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Site:
         (check.asset_key.to_user_string(), check.check_name): check.passed
         for check in result.get_asset_check_evaluations()
     }
-    assert len(found) == 23
+    assert len(found) == 27
     assert [check for check, passed in found.items() if not passed] == [
         ("silver/pairs_conformed", "reject_rate")
     ]
@@ -217,6 +217,21 @@ def test_a_day_depends_on_the_days_that_its_stage_reads(edge: tuple[str, str], r
     assert sorted(found.partitions_subset.get_partition_keys()) == EARLIER[edge]
 
 
+def test_an_export_goes_all_the_way_into_the_recipes_of_its_unit() -> None:
+    site = Site(Path("nowhere"), CONFIG)
+    reached = {
+        bronze.source: {stage.asset_path[1] for stage in site.stages.fed_by(bronze)} & {*site.stages.recipes}
+        for bronze in site.stages.bronze()
+    }
+    assert reached == {
+        "alpaca": {"packed"},
+        "pairs": {"dpo"},
+        "prompts": {"grpo", "rated"},
+        "rollouts": {"replay"},
+        "eval_quiz": {"packed", "dpo", "grpo", "rated", "replay"},
+    }
+
+
 def test_stages_come_after_all_that_they_read() -> None:
     """So does the graph of assets, which has an edge for each input."""
     site = Site(Path("nowhere"), CONFIG)
@@ -232,7 +247,8 @@ def test_stages_come_after_all_that_they_read() -> None:
 
 
 def test_without_any_use_of_rollouts_nothing_is_derived(tmp_path: Path) -> None:
-    plain = CONFIG.model_copy(update={"rollouts": type(CONFIG.rollouts)()})
+    unrated = [recipe for recipe in CONFIG.recipes if recipe.unit != "rl_curriculum"]
+    plain = CONFIG.model_copy(update={"rollouts": type(CONFIG.rollouts)(), "recipes": unrated})
     site = Site(tmp_path, plain)
     land_all_units(site, DAYS[:1])
     build_day(site, DAYS[0])

@@ -29,7 +29,13 @@ CONFIG = PipelineConfig.model_validate(
             "preferences": {"min_margin": 0.5},
             "rejection_sampling": {"min_reward": 1.0},
         },
-        "recipes": [{"name": "packed", "unit": "sft_pairs", "tokenizer": TOKENIZER, "max_length": 128}],
+        "recipes": [
+            {"name": "packed", "unit": "sft_pairs", "tokenizer": TOKENIZER, "max_length": 128},
+            {"name": "dpo", "unit": "preference_triples", "tokenizer": TOKENIZER},
+            {"name": "grpo", "unit": "rl_prompts", "tokenizer": TOKENIZER},
+            {"name": "rated", "unit": "rl_curriculum", "tokenizer": TOKENIZER},
+            {"name": "replay", "unit": "rl_rollouts", "tokenizer": TOKENIZER},
+        ],
     }
 )
 Row = dict[str, Any]

@@ -41,6 +41,14 @@ def build(site: Site, day: str) -> bool:
     return site.store.overwrite(stage.table, day, stage.build(site.store, day)).changed
 
 
+def build_before(site: Site, day: str) -> None:
+    """All that a profile is made of."""
+    for stage in takewhile(lambda each: each != site.stages.profile, site.stages.all()):
+        made = stage.build(site.store, day)
+        write = site.store.append if isinstance(made, Append) else site.store.overwrite
+        write(stage.table, day, made)  # type: ignore[arg-type]
+
+
 def manifests(site: Site) -> dict[str, Manifest | None]:
     return {day: site.store.manifest(profile_of(site).table, day) for day in ALL_DAYS}
 
@@ -122,17 +130,15 @@ def test_a_landing_makes_the_profile_of_its_day_stale(tmp_path: Path) -> None:
         build_day(site, day)
         build(site, day)
     site.land(f"alpaca/{DAYS[0]}/late.jsonl", [alpaca("something new", "to tell")])
-    for stage in takewhile(lambda each: each != site.stages.profile, site.stages.all()):
-        made = stage.build(site.store, DAYS[0])
-        write = site.store.append if isinstance(made, Append) else site.store.overwrite
-        write(stage.table, DAYS[0], made)  # type: ignore[arg-type]
+    build_before(site, DAYS[0])
     assert partitions_to_settle(profile_of(site), site.store, [DAYS[2]]) == [DAYS[0]]
 
 
 def test_a_day_on_which_nothing_landed_is_an_empty_partition(tmp_path: Path) -> None:
+    """Nor is it another one once there are tables, with nothing in them."""
     site = Site(tmp_path, CONFIG)
     assert build(site, DAYS[0])
-    build_day(site, DAYS[0])
+    build_before(site, DAYS[0])
     assert (rows(site, profile_of(site).table, DAYS[0]), build(site, DAYS[0])) == ([], False)
 
 

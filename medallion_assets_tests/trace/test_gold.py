@@ -10,10 +10,11 @@ import pytest
 
 from medallion_assets.conform.conform import conform_batches
 from medallion_assets.conform.format import load_format
-from medallion_assets.package.encode import encode_texts, ids_and_labels, label
-from medallion_assets.package.template import ChatTemplate, Rendered
+from medallion_assets.package.conversations import encoded
+from medallion_assets.package.encode import ids_and_labels
 from medallion_assets.package.tokenizer import load
-from medallion_assets.schemas import BRONZE
+from medallion_assets.records import Rejected
+from medallion_assets.schemas import BRONZE, SFT_PAIRS
 from medallion_assets.trace.bins import document_at, documents_of
 from medallion_assets.trace.reader import open_store
 from medallion_assets_tests.pipeline.sample import Site
@@ -38,11 +39,9 @@ def conformed_again(site: Site, origin: dict[str, Any]) -> dict[str, Any]:
 
 def tokens_of(site: Site, recipe: str, row: dict[str, Any]) -> list[int]:
     tokenizer = load(site.stages.recipes[recipe].tokenizer.folder())
-    template = ChatTemplate(tokenizer.chat_template, tokenizer.special_tokens, tokenizer.control_tokens)
-    [rendered] = template.render_batch([row])
-    assert isinstance(rendered, Rendered)
-    [encoding] = encode_texts(tokenizer.core, [rendered])
-    ids, _ = ids_and_labels(label(encoding, rendered))
+    [[(_, signed)]] = encoded(SFT_PAIRS.table([row]).to_batches(), tokenizer)
+    assert not isinstance(signed, Rejected)
+    ids, _ = ids_and_labels(signed)
     return list(ids)
 
 

@@ -1,0 +1,63 @@
+"""A record a row: finished rows and rejects, in an order that nothing but the records decides.
+
+Belongs here: what the tables share in which a record is a row. Does not: a unit's columns (units/), or bins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medallion_assets.package.recipe import Workshop
+from medallion_assets.package.row_spill import RowSpill
+from medallion_assets.package.select import PROVENANCE
+from medallion_assets.records import Rejected
+from medallion_assets.schemas import REJECTS, TableSchema
+
+
+def write_rows(
+    made: Iterable[tuple[pa.Table, pa.Table]], workshop: Workshop, *, tokens: Sequence[str]
+) -> None:
+    """Batches of rows and rejects; the rows come shuffled, the same way each time. `tokens` are the columns
+    that count them."""
+    summary = {"documents": 0, "tokens": 0, "truncated_records": 0}
+    with RowSpill(workshop.scratch, workshop.schema.arrow) as spill:
+        for rows, rejects in made:
+            workshop.writer.rejects(rejects)
+            summary["documents"] += rows.num_rows
+            summary["tokens"] += sum(_total(rows, name) for name in tokens)
+            summary["truncated_records"] += _total(rows, "truncated")
+            spill.append(rows)
+        for chunk in spill.chunks(workshop.schema.row_group_rows):
+            workshop.writer.rows(chunk)
+    workshop.writer.summary.update(summary)
+
+
+def kept_of(batch: pa.RecordBatch, outcomes: Sequence[Any]) -> pa.RecordBatch:
+    """The rows whose outcome is no reject."""
+    return batch.filter(pa.array([not isinstance(outcome, Rejected) for outcome in outcomes], pa.bool_()))
+
+
+def rows_of(kept: pa.RecordBatch, made: Mapping[str, pa.Array], schema: TableSchema) -> pa.Table:
+    """The columns that were made for these rows, and the others as they are."""
+    columns = [made[name] if name in made else kept.column(name) for name in schema.arrow.names]
+    return pa.Table.from_arrays(columns, schema=schema.arrow)
+
+
+def rejects_of(batch: pa.RecordBatch, outcomes: Sequence[Any]) -> pa.Table:
+    """The rows whose outcome is one."""
+    rejects = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
+    lost = batch.filter(pa.array([isinstance(outcome, Rejected) for outcome in outcomes], pa.bool_()))
+    origins = lost.select(PROVENANCE).to_pylist()
+    return REJECTS.table(
+        {"stage": "package", "reason": reject.reason, "detail": reject.detail, **origin}
+        for reject, origin in zip(rejects, origins, strict=True)
+    )
+
+
+def _total(rows: pa.Table, column: str) -> int:
+    """0 where the table has no such column."""
+    return (pc.sum(rows.column(column)).as_py() or 0) if column in rows.column_names else 0

@@ -1,0 +1,97 @@
+"""What each token of a vocabulary stands for: how many bytes of text, and whether it controls.
+
+Belongs here: tables by token id. Does not: using them (encode.py, conversations.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SPACE_AS_LETTER = "▁"
+# What cuts a text and leaves all of it.
+CUTTERS = frozenset({"ByteLevel", "Split", "Digits", "Punctuation", "UnicodeScripts"})
+Table = np.ndarray[tuple[int], np.dtype[np.int32]]
+
+
+class _Model(msgspec.Struct):
+    type: str
+
+
+class _Settings(msgspec.Struct):
+    """Of a tokenizer.json, what decides how tokens are spelt; not its thousands of tokens."""
+
+    normalizer: dict[str, Any] | None
+    pre_tokenizer: dict[str, Any] | None
+    model: _Model
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """`byte_lengths` by id, if tokens are pieces of the text; `control` by id is what a control token counts
+    in the sum of a text's, None if a text may spell one that is not encoded as it."""
+
+    byte_lengths: Table | None
+    control: np.ndarray[tuple[int], np.dtype[np.int64]] | None
+
+
+def vocabulary(core: Tokenizer) -> Vocabulary:
+    added = core.get_added_tokens_decoder()
+    size = max([*core.get_vocab(with_added_tokens=True).values(), *added, 0]) + 1
+    control = np.zeros(size, np.int64)
+    for number, token in added.items():
+        control[number] = (number + 1) if token.special else 0
+    anywhere = all(not token.single_word for token in added.values() if token.special)
+    return Vocabulary(_byte_lengths(core, size), control if anywhere else None)
+
+
+def _byte_lengths(core: Tokenizer, size: int) -> Table | None:
+    length = _length_in_bytes(msgspec.json.decode(core.to_str(), type=_Settings))
+    if length is None:
+        return None
+    lengths = np.zeros(size, np.int32)
+    for text, number in core.get_vocab(with_added_tokens=True).items():
+        lengths[number] = length(text)
+    for number, token in core.get_added_tokens_decoder().items():
+        lengths[number] = len(token.content.encode())
+    return lengths
+
+
+def _length_in_bytes(settings: _Settings) -> Callable[[str], int] | None:
+    """How a token's spelling tells the length of its text; None where tokens are no pieces of a text.
+
+    NFC is let through: of a text that is in that form already it changes nothing (encode.py looks).
+    """
+    normalizer, cutters = settings.normalizer, list(_parts(settings.pre_tokenizer))
+    removing = any(part.get("behavior") == "Removed" or part["type"] not in CUTTERS for part in cutters)
+    if settings.model.type != "BPE" or removing:
+        return None
+    by_bytes = [part for part in cutters if part["type"] == "ByteLevel"]
+    if by_bytes:
+        plain = normalizer is None or normalizer["type"] == "NFC"
+        return len if plain and not any(part["add_prefix_space"] for part in by_bytes) else None
+    spaces = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE_AS_LETTER}
+    return _length_with_spaces if normalizer == spaces else None
+
+
+def _parts(step: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    if step is None:
+        return
+    if step["type"] == "Sequence":
+        for part in step["pretokenizers"]:
+            yield from _parts(part)
+    else:
+        yield step
+
+
+def _length_with_spaces(token: str) -> int:
+    if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):  # a byte that has no token
+        return 1
+    return len(token.replace(SPACE_AS_LETTER, " ").encode())
