@@ -1,9 +1,9 @@
 """`make bench`: prints each measurement with its bound and the ratio between them.
 
-usage: python -m benchmarks [path] [start] [memory] [near_duplicates] [incremental] [decontamination_cost]
-(all of them if none is named)
+usage: python -m benchmarks [path] [start] [memory] [near_duplicates] [incremental]
+                            [decontamination_cost] [gold]      (all of them if none is named)
 Real data is looked for in MEDALLION_TEST_DATA, default ../shared/data, and in MEDALLION_BENCH_ROWS, a folder
-with sft_52k.jsonl and sft_500k.jsonl; MEDALLION_BENCH_PEERS names a python with datatrove and datasketch.
+with sft_52k.jsonl and sft_500k.jsonl; MEDALLION_BENCH_PEERS names a python with datatrove, datasketch, trl.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import decontamination_cost, incremental, near_duplicates
+from benchmarks import decontamination_cost, gold, incremental, near_duplicates
 from benchmarks.measure import Cost, median_of, run
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.storage.manifest import Manifest
@@ -130,6 +130,7 @@ if __name__ == "__main__":
         "near_duplicates": near_duplicates.main,
         "incremental": incremental.main,
         "decontamination_cost": decontamination_cost.main,
+        "gold": gold.main,
     }
     for chosen in sys.argv[1:] or benchmarks:
         with tempfile.TemporaryDirectory() as folder:
