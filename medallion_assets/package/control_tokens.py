@@ -14,7 +14,7 @@ from medallion_assets.package.plain import Numbers
 
 
 class ControlTokens:
-    """The control tokens of a vocabulary of `size` tokens. Sums are of what follows an id, as 0 is one too."""
+    """Those of a vocabulary of `size` tokens. Each counts one more than its id, as 0 is an id too."""
 
     def __init__(self, numbers: Collection[int], size: int) -> None:
         self.numbers = np.array(sorted(numbers), np.int64)

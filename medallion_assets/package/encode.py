@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def ids_and_labels(signed: Signed) -> tuple[Signed, Signed]:
 
 def _labelled(texts: Texts, flat: Flat, byte_lengths: Signed) -> tuple[Signed, Flags]:
     """The ids with the learned ones marked, and for which texts that is sure."""
-    size = np.int32 if texts.sizes.sum() < SMALL_BATCH_BYTES else np.int64
+    size: type[np.signedinteger[Any]] = np.int32 if texts.sizes.sum() < SMALL_BATCH_BYTES else np.int64
     reached = np.zeros(len(flat.ids) + 1, size)
     np.cumsum(byte_lengths[flat.ids], out=reached[1:])
     starts, ends, at_border = reached[:-1], reached[1:], reached[flat.borders]

@@ -78,7 +78,7 @@ class GoldStage:
 
         write_bins(
             store.batches(self.silver, key, SILVER_COLUMNS),
-            load(self.tokenizer.folder()),
+            load(self.tokenizer.folder(), proofs=store.root / ".proofs"),
             SftRules(self.max_length, self.packing),
             schema=self._schema,
             scratch=store.root / ".scratch",
