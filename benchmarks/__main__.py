@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import audit, decontamination_cost, incremental, near_duplicates, packing, whole_path
+from benchmarks import audit, decontamination_cost, gold, incremental, near_duplicates, packing, whole_path
 from benchmarks.measure import Cost, median_of, run
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.storage.manifest import Manifest
@@ -130,6 +130,7 @@ if __name__ == "__main__":
         "near_duplicates": near_duplicates.main,
         "incremental": incremental.main,
         "decontamination_cost": decontamination_cost.main,
+        "gold": gold.main,
         "packing": packing.main,
         "whole_path": whole_path.main,
         "audit": audit.main,

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
 from medallion_assets.package.encode import Flat, Labeller, Signed
@@ -107,8 +106,7 @@ class _Talks:
         template doesn't write were written in a text."""
         if self._control is None:
             return []
-        sums = np.concatenate([[0], np.cumsum(self._control[flat.ids])])[flat.borders]
-        others = (texts.control != NOT_COUNTED) & (texts.control != np.diff(sums))
+        others = (texts.control != NOT_COUNTED) & (texts.control != self._control.sums(flat))
         rows: list[int] = texts.rows[others].tolist()
         return rows
 
@@ -126,4 +124,4 @@ class _Talks:
 
     def _control_of(self, text: str) -> int:
         ids = self.tokenizer.core.encode(text, add_special_tokens=False).ids
-        return int(self._control[np.array(ids, np.int64)].sum()) if self._control is not None else 0
+        return self._control.sum_of(ids) if self._control is not None else 0

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 IGNORED_LABEL = -100
+# Below this a batch's offsets are counted in 32 bits, which halves the cost. Of ids that are no text's own,
+# tokens may add up to more than the texts; half the range is left for that.
+SMALL_BATCH_BYTES = 1 << 30
 
 # One array carries ids and labels: a token that is learned is its id, one that is context is ~id (negative).
 Signed = np.ndarray[tuple[int], np.dtype[np.int32]]
@@ -60,18 +63,18 @@ class Labeller:
 
 
 def ids_and_labels(signed: Signed) -> tuple[Signed, Signed]:
-    context = signed < 0
-    return np.where(context, ~signed, signed), np.where(context, np.int32(IGNORED_LABEL), signed)
+    context = signed >> 31  # -1 for what is negative, else 0
+    return signed ^ context, np.where(context, np.int32(IGNORED_LABEL), signed)
 
 
 def _labelled(texts: Texts, flat: Flat, byte_lengths: Signed) -> tuple[Signed, Flags]:
     """The ids with the learned ones marked, and for which texts that is sure."""
-    reached = np.zeros(len(flat.ids) + 1, np.int64)
+    size: type[np.signedinteger[Any]] = np.int32 if texts.sizes.sum() < SMALL_BATCH_BYTES else np.int64
+    reached = np.zeros(len(flat.ids) + 1, size)
     np.cumsum(byte_lengths[flat.ids], out=reached[1:])
     starts, ends, at_border = reached[:-1], reached[1:], reached[flat.borders]
-    sound = np.diff(at_border) == texts.sizes
-    sound &= np.array([_stays_as_it_is(text) for text in texts.texts], np.bool_)
-    start, said, end, last = (texts.spans + at_border[texts.places][:, None]).T
+    sound = (np.diff(at_border) == texts.sizes) & _stay_as_they_are(texts)
+    start, said, end, last = (texts.spans + at_border[texts.places][:, None]).T.astype(size)
     first, final = np.searchsorted(starts, start), np.searchsorted(ends, end)
     inside = (first <= final) & (final < len(ends))
     first, final = np.where(inside, first, 0), np.where(inside, final, 0)
@@ -86,9 +89,14 @@ def _labelled(texts: Texts, flat: Flat, byte_lengths: Signed) -> tuple[Signed, F
     return flat.ids ^ context, sound
 
 
-def _stays_as_it_is(text: str) -> bool:
+def _stay_as_they_are(texts: Texts) -> Flags:
     """Under the one normalization that tokenizers with byte lengths may have (vocabulary.py)."""
-    return text.isascii() or unicodedata.is_normalized("NFC", text)
+    stay: Flags = texts.sizes == np.fromiter(
+        map(len, texts.texts), np.int64, len(texts.texts)
+    )  # all is ASCII
+    for place in np.flatnonzero(~stay).tolist():
+        stay[place] = unicodedata.is_normalized("NFC", texts.texts[place])
+    return stay
 
 
 def label_alone(core: Tokenizer, rendered: Rendered) -> Signed | Rejected:

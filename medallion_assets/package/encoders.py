@@ -27,8 +27,8 @@ from medallion_assets.storage.files import make_folder, replace_atomically
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-# One text of so many is encoded by both.
-COMPARED_SHARE = 200
+# One text of so many is encoded by both, and the first of each batch.
+COMPARED_SHARE = 1000
 
 
 class EncodersDisagree(RuntimeError):

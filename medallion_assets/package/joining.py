@@ -36,8 +36,9 @@ from medallion_assets.records import Rejected
 # came before.
 MOST_PLANS_OF_A_FORM = 16
 MOST_FORMS = 4096
-# Of so many conversations one is rendered by the template too, and must come out the same.
-COMPARED_SHARE = 64
+# Of so many conversations one is rendered by the template too, and the first of each form in a batch; they
+# must come out the same.
+COMPARED_SHARE = 512
 PREDICATES: dict[str, Callable[[pa.Array, str], pa.Array]] = {
     "__contains__": pc.match_substring,
     "startswith": pc.starts_with,

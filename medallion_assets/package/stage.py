@@ -95,7 +95,7 @@ class GoldStage:
 
         packager = import_module(f"medallion_assets.package.units.{self.unit}")
         workshop = Workshop(
-            tokenizer=load(self.tokenizer.folder()),
+            tokenizer=load(self.tokenizer.folder(), proofs=store.root / ".proofs"),
             packaging=self.packaging,
             schema=self._schema,
             scratch=store.root / ".scratch",

@@ -103,7 +103,7 @@ def load(folder: Path, *, proofs: Path | None = None) -> LoadedTokenizer:
     return _load(folder, _state(folder), proofs)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _load(folder: Path, state: FolderState, proofs: Path | None) -> LoadedTokenizer:
     from tokenizers import Tokenizer
 

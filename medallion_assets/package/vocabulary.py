@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from medallion_assets.package.control_tokens import ControlTokens
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -35,21 +37,19 @@ class _Settings(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """`byte_lengths` by id, if tokens are pieces of the text; `control` by id is what a control token counts
-    in the sum of a text's, None if a text may spell one that is not encoded as it."""
+    """`byte_lengths` by id, if tokens are pieces of the text; `control` unless a text may spell a control
+    token that is not encoded as it."""
 
     byte_lengths: Table | None
-    control: np.ndarray[tuple[int], np.dtype[np.int64]] | None
+    control: ControlTokens | None
 
 
 def vocabulary(core: Tokenizer) -> Vocabulary:
     added = core.get_added_tokens_decoder()
     size = max([*core.get_vocab(with_added_tokens=True).values(), *added, 0]) + 1
-    control = np.zeros(size, np.int64)
-    for number, token in added.items():
-        control[number] = (number + 1) if token.special else 0
-    anywhere = all(not token.single_word for token in added.values() if token.special)
-    return Vocabulary(_byte_lengths(core, size), control if anywhere else None)
+    control = [number for number, token in added.items() if token.special]
+    anywhere = all(not added[number].single_word for number in control)
+    return Vocabulary(_byte_lengths(core, size), ControlTokens(control, size) if anywhere else None)
 
 
 def _byte_lengths(core: Tokenizer, size: int) -> Table | None:

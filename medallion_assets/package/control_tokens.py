@@ -1,0 +1,35 @@
+"""Which control tokens an encoded text holds, summed up, so that those of a template can be told from others.
+
+Belongs here: sums over ids. Does not: what a text that spells one is refused for (template.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from medallion_assets.package.encode import Flat
+from medallion_assets.package.plain import Numbers
+
+
+class ControlTokens:
+    """Those of a vocabulary of `size` tokens. Each counts one more than its id, as 0 is an id too."""
+
+    def __init__(self, numbers: Collection[int], size: int) -> None:
+        self.numbers = np.array(sorted(numbers), np.int64)
+        self._weights = np.zeros(size, np.int64)
+        self._weights[self.numbers] = self.numbers + 1
+
+    def sum_of(self, ids: Sequence[int]) -> int:
+        return int(self._weights[np.array(ids, np.int64)].sum())
+
+    def sums(self, flat: Flat) -> Numbers:
+        """By text."""
+        sums = np.zeros(len(flat.borders) - 1, np.int64)
+        if len(self.numbers):
+            # Most ids are not even near theirs, which is told without looking them up.
+            near = np.flatnonzero((flat.ids >= self.numbers[0]) & (flat.ids <= self.numbers[-1]))
+            places = np.searchsorted(flat.borders, near, "right") - 1
+            np.add.at(sums, places, self._weights[flat.ids[near]])
+        return sums
