@@ -20,7 +20,7 @@ from medallion_assets.package.template import (
     with_written_arguments,
 )
 from medallion_assets.package.turns import Span, Turn, Veiled, turns_of
-from medallion_assets.package.veil import Rendering, Veil, places, veiled
+from medallion_assets.package.veil import PREFIX, Rendering, Veil, places, veiled
 from medallion_assets.records import Rejected
 
 LAYOUTS_KEPT = 4096
@@ -114,6 +114,8 @@ class Renderer:
         self, messages: Sequence[Message], setting: Setting, text: str
     ) -> tuple[Layout, list[tuple[int, int]]]:
         """The layout that this very text has, and where it shows what was written."""
+        if PREFIX in text:
+            raise Rejected("mask_unclear", f"the text spells {PREFIX!r}, which placeholders begin with")
         refusal = Rejected("mask_unclear", "the template changes what was written")
         for roles in VEILS:
             veil = veiled(messages, self._template.text, roles=roles)
