@@ -114,11 +114,12 @@ class Renderer:
         self, messages: Sequence[Message], setting: Setting, text: str
     ) -> tuple[Layout, list[tuple[int, int]]]:
         """The layout that this very text has, and where it shows what was written."""
-        if PREFIX in text:
-            raise Rejected("mask_unclear", f"the text spells {PREFIX!r}, which placeholders begin with")
         refusal = Rejected("mask_unclear", "the template changes what was written")
         for roles in VEILS:
             veil = veiled(messages, self._template.text, roles=roles)
+            if PREFIX in (setting.tools or "") or not veil.is_unmistakable():
+                refusal = Rejected("mask_unclear", f"the record spells {PREFIX!r}, as placeholders do")
+                continue
             try:
                 layout = self._layout(veil, setting)
             except Rejected as reject:
