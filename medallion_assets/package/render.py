@@ -20,7 +20,7 @@ from medallion_assets.package.template import (
     with_written_arguments,
 )
 from medallion_assets.package.turns import Span, Turn, Veiled, turns_of
-from medallion_assets.package.veil import Rendering, Veil, places, veiled
+from medallion_assets.package.veil import PREFIX, Rendering, Veil, places, veiled
 from medallion_assets.records import Rejected
 
 LAYOUTS_KEPT = 4096
@@ -117,6 +117,9 @@ class Renderer:
         refusal = Rejected("mask_unclear", "the template changes what was written")
         for roles in VEILS:
             veil = veiled(messages, self._template.text, roles=roles)
+            if PREFIX in (setting.tools or "") or not veil.is_unmistakable():
+                refusal = Rejected("mask_unclear", f"the record spells {PREFIX!r}, as placeholders do")
+                continue
             try:
                 layout = self._layout(veil, setting)
             except Rejected as reject:

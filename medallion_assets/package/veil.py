@@ -59,6 +59,11 @@ class Veil:
         parts[::2] = [self._placeholder(message, part) for part in parts[::2]]
         return "".join(parts)
 
+    def is_unmistakable(self) -> bool:
+        """Whether nothing that stayed as it was spells a placeholder."""
+        shown = [{key: message[key] for key in message if key != "thinking"} for message in self.messages]
+        return repr(shown).count(PREFIX) == len(self.texts)
+
     def _placeholder(self, message: int, text: str) -> str:
         if not text or text.isspace():
             return text

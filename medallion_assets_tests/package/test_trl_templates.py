@@ -61,6 +61,7 @@ TALKS: dict[str, tuple[list[Row], str | None]] = {
         TOOLS,
     ),
 }
+ARGUMENTS_AS_TEXT = ("deepseek_r1_distill", "deepseekv3")
 # Where the prompt after a tool's answer is empty, and the turn has a header nevertheless.
 OURS_ALONE = {"diffusion_gemma": {("ours", "<|turn>model\n"), ("ours", "<|tool_response>")}}
 
@@ -138,7 +139,7 @@ def test_spans_hold_what_was_said_and_nothing_of_others(name: str) -> None:
 def test_the_text_is_what_transformers_renders(name: str) -> None:
     for talk, (messages, tools) in TALKS.items():
         found = outcome(name, talk)
-        takes_objects = "tojson" in template(name).text or tools is None
+        takes_objects = name not in ARGUMENTS_AS_TEXT or tools is None
         if not isinstance(found, str) and takes_objects and "strftime_now" not in template(name).text:
             [theirs], _ = render_jinja_template(
                 [for_transformers(messages)],
@@ -157,7 +158,7 @@ def test_of_the_same_text_trl_marks_more_only_of_the_prompt_and_space_after_the_
         if isinstance(ours, str) or isinstance(theirs, str) or ours.text != theirs.text:
             continue
         shown = [for_template(message) for message in messages]
-        shown = shown if "tojson" in template(name).text else with_written_arguments(shown)
+        shown = with_written_arguments(shown) if name in ARGUMENTS_AS_TEXT else shown
         prompts = [
             template(name).render(shown[:place], Setting(tools, DAY), prompt=True)
             for place, message in enumerate(messages)

@@ -204,6 +204,17 @@ def test_spans_are_told_from_each_other_where_texts_repeat() -> None:
     assert found.text.encode()[: span.start].decode().count("one") == 1
 
 
+def test_a_text_that_spells_a_placeholder_is_a_text() -> None:
+    messages = [turn("user", "Zq7xK0e"), turn("assistant", "Zq7xK1e Zq7xK9e"), *TALK]
+    assert learned(rendered(messages))[0] == "Zq7xK1e Zq7xK9e" + END
+
+
+def test_a_placeholder_where_none_can_be_put_has_no_clear_mask() -> None:
+    text = loop(TURN, before="{% if 'sir' in messages[0].content %}!{% endif %}")
+    messages = [turn("user", "sir Zq7xK0e Zq7xK9e"), *TALK[1:]]
+    assert refusal(text, messages) == "mask_unclear: the record spells 'Zq7xK', as placeholders do"
+
+
 def test_the_date_is_the_landing_date() -> None:
     found: Rendered = rendered(TALK, text=SAMPLES["default system"].text)
     assert f"Be good on {DAY:%d %B}." in found.text
