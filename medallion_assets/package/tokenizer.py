@@ -105,13 +105,7 @@ def load(folder: Path, *, proofs: Path | None = None) -> LoadedTokenizer:
 
 @lru_cache(maxsize=4)
 def _load(folder: Path, state: FolderState, proofs: Path | None) -> LoadedTokenizer:
-    from tokenizers import Tokenizer
-
-    core = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    core.no_padding()
-    core.no_truncation()
-    # Without special tokens to add, all it can do is trim spaces off the offsets that masks are placed by.
-    core.post_processor = None
+    core = _core(folder, state)
     settings = _settings(folder)
     special = {name: text for name in SPECIAL_TOKEN_NAMES if (text := _token_text(settings.get(name)))}
     control = (token.content for token in core.get_added_tokens_decoder().values() if token.special)
@@ -123,6 +117,19 @@ def _load(folder: Path, state: FolderState, proofs: Path | None) -> LoadedTokeni
         _identity(folder, state),
         proofs,
     )
+
+
+@lru_cache(maxsize=2)
+def _core(folder: Path, _state: FolderState) -> Tokenizer:
+    """By itself, since a large vocabulary takes half a second, and profiles need nothing else."""
+    from tokenizers import Tokenizer
+
+    core = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    core.no_padding()
+    core.no_truncation()
+    # Without special tokens to add, all it can do is trim spaces off the offsets that masks are placed by.
+    core.post_processor = None
+    return core
 
 
 def _state(folder: Path) -> FolderState:

@@ -5,7 +5,7 @@ Belongs here: tables by token id. Does not: using them (encode.py, conversations
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,18 +46,19 @@ class Vocabulary:
 
 def vocabulary(core: Tokenizer) -> Vocabulary:
     added = core.get_added_tokens_decoder()
-    size = max([*core.get_vocab(with_added_tokens=True).values(), *added, 0]) + 1
+    spelt = core.get_vocab(with_added_tokens=True)
+    size = max([*spelt.values(), *added, 0]) + 1
     control = [number for number, token in added.items() if token.special]
     anywhere = all(not added[number].single_word for number in control)
-    return Vocabulary(_byte_lengths(core, size), ControlTokens(control, size) if anywhere else None)
+    return Vocabulary(_byte_lengths(core, spelt, size), ControlTokens(control, size) if anywhere else None)
 
 
-def _byte_lengths(core: Tokenizer, size: int) -> Table | None:
+def _byte_lengths(core: Tokenizer, spelt: Mapping[str, int], size: int) -> Table | None:
     length = _length_in_bytes(msgspec.json.decode(core.to_str(), type=_Settings))
     if length is None:
         return None
     lengths = np.zeros(size, np.int32)
-    for text, number in core.get_vocab(with_added_tokens=True).items():
+    for text, number in spelt.items():
         lengths[number] = length(text)
     for number, token in core.get_added_tokens_decoder().items():
         lengths[number] = len(token.content.encode())
