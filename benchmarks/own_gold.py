@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medallion_assets.package.conversations import Outcomes, encoded
-from medallion_assets.package.encode import ids_and_labels
-from medallion_assets.package.tokenizer import LoadedTokenizer, load
+from medallion_assets.package.tokens.encode import ids_and_labels
+from medallion_assets.package.tokens.tokenizer import LoadedTokenizer, load
 from medallion_assets.records import Rejected
 
 BATCH_ROWS = 2048

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medallion_assets.package.documents import Documents
+from medallion_assets.package.packing.documents import Documents
 from medallion_assets.package.recipe import Packaging
 from medallion_assets.package.stage import ROW_GROUP_TOKENS
 from medallion_assets.package.units.sft_pairs import packed_rows, planned

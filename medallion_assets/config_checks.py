@@ -205,7 +205,7 @@ def _selection_problems(at: Place, recipe: RecipeConfig, read: Sections) -> Iter
 
 
 def _filter_problems(at: Place, expression: str, schema: TableSchema) -> Iterator[Problem]:
-    from medallion_assets.package.filter import FilterError, columns_read
+    from medallion_assets.package.choose.filter import FilterError, columns_read
 
     try:
         columns_read(expression, schema)

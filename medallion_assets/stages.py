@@ -37,7 +37,7 @@ from medallion_assets.extract.redact import Redaction
 from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.package.recipe import Packaging, Selection
 from medallion_assets.package.stage import GoldStage
-from medallion_assets.package.tokenizer import TokenizerSpec
+from medallion_assets.package.tokens.tokenizer import TokenizerSpec
 from medallion_assets.report.profile_stage import ProfileStage
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.schemas import (

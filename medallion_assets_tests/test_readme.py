@@ -16,9 +16,9 @@ from medallion_assets.config_quality import QualityConfig
 from medallion_assets.conform.format import format_names
 from medallion_assets.conform.mapping import TARGETS
 from medallion_assets.extract.redact import SALT_VARIABLE
-from medallion_assets.package.filter import columns_read
+from medallion_assets.package.choose.filter import columns_read
+from medallion_assets.package.choose.select import rules_of
 from medallion_assets.package.recipe import Selection
-from medallion_assets.package.select import rules_of
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.schemas import SFT_PAIRS
 from medallion_assets.text.compared import PARTS

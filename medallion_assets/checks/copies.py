@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from medallion_assets.package.select import verdicts_on
+from medallion_assets.package.choose.select import verdicts_on
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.storage.duck import connect
 from medallion_assets.storage.store import PartitionStore

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from medallion_assets.package.encode import Flat, Labeller, Signed
-from medallion_assets.package.joining import Joiner
-from medallion_assets.package.plain import PlainTurns
-from medallion_assets.package.render import Renderer
-from medallion_assets.package.rendered_batch import NOT_COUNTED, RenderedBatch, Texts
+from medallion_assets.package.render.joining import Joiner
+from medallion_assets.package.render.plain import PlainTurns
+from medallion_assets.package.render.render import Renderer
+from medallion_assets.package.render.rendered_batch import NOT_COUNTED, RenderedBatch, Texts
+from medallion_assets.package.render.template import ChatTemplate, Setting
 from medallion_assets.package.rows import Columns, Row
-from medallion_assets.package.template import ChatTemplate, Setting
-from medallion_assets.package.tokenizer import LoadedTokenizer
+from medallion_assets.package.tokens.encode import Flat, Labeller, Signed
+from medallion_assets.package.tokens.tokenizer import LoadedTokenizer
 from medallion_assets.records import Rejected
 
 __all__ = ["UNSHOWN_TURNS", "Outcomes", "Row", "encoded", "prompts_encoded"]

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from medallion_assets.package.list_columns import Array, arrays
 from medallion_assets.package.recipe import Packaging
-from medallion_assets.package.spoken import Outcome, ids_of
-from medallion_assets.package.tokenizer import LoadedTokenizer
+from medallion_assets.package.render.spoken import Outcome, ids_of
+from medallion_assets.package.tokens.tokenizer import LoadedTokenizer
 from medallion_assets.records import Rejected
 
 LOGGED = ("token_ids", "loss_mask", "logprobs", "trainer_logprobs")

@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medallion_assets.package.choose.select import PROVENANCE
+from medallion_assets.package.packing.row_spill import RowSpill
 from medallion_assets.package.recipe import Workshop
-from medallion_assets.package.row_spill import RowSpill
-from medallion_assets.package.select import PROVENANCE
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import REJECTS, TableSchema
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from medallion_assets.package.tokenizer import LoadedTokenizer
+from medallion_assets.package.tokens.tokenizer import LoadedTokenizer
 from medallion_assets.schemas import TableSchema
 
 

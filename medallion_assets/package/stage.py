@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from medallion_assets.package.recipe import EVERYTHING, Packaging, Selection, Workshop
-from medallion_assets.package.tokenizer import TokenizerSpec, identity, load
+from medallion_assets.package.tokens.tokenizer import TokenizerSpec, identity, load
 from medallion_assets.schemas import TableSchema
 from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.stage import code_digest, other_partitions
@@ -16,7 +16,7 @@ from medallion_assets.storage.store import Build, PartitionStore, PartitionWrite
 
 CODE = (
     "medallion_assets.package",
-    "medallion_assets.package.units",
+    *(f"medallion_assets.package.{part}" for part in ("choose", "packing", "render", "tokens", "units")),
     "medallion_assets.records",
     "medallion_assets.schemas",
     "medallion_assets.schemas_gold",
@@ -56,7 +56,7 @@ class GoldStage:
 
     @property
     def code_version(self) -> str:
-        return code_digest(CODE, ("duckdb", "jinja2", "numpy", "pyarrow", "tokenizers", "transformers"))
+        return code_digest(CODE, ("duckdb", "jinja2", "numpy", "pyarrow", "tokenizers"))
 
     @property
     def config_version(self) -> str:
@@ -90,8 +90,8 @@ class GoldStage:
         return Build(digests, lambda writer: self._write(store, key, writer))
 
     def _write(self, store: PartitionStore, key: str, writer: PartitionWriter) -> None:
-        from medallion_assets.package.copies import RejectsOnce
-        from medallion_assets.package.select import selected
+        from medallion_assets.package.choose.copies import RejectsOnce
+        from medallion_assets.package.choose.select import selected
 
         packager = import_module(f"medallion_assets.package.units.{self.unit}")
         workshop = Workshop(

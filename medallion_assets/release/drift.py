@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from medallion_assets.config import PipelineConfig
 from medallion_assets.package.stage import GoldStage
-from medallion_assets.package.tokenizer import TokenizerError, identity
+from medallion_assets.package.tokens.tokenizer import TokenizerError, identity
 from medallion_assets.records import canonical_json
 from medallion_assets.release.manifest import Environment, PinnedTokenizer
 from medallion_assets.release.pins import configuration_of

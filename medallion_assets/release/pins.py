@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from medallion_assets.config import PipelineConfig
-from medallion_assets.package.tokenizer import IDENTITY_FILES, identity, load
+from medallion_assets.package.tokens.tokenizer import IDENTITY_FILES, identity, load
 from medallion_assets.release.lineage import Lineage
 from medallion_assets.release.manifest import (
     TRAIN,

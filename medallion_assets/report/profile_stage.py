@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medallion_assets.package.tokenizer import TokenizerSpec, identity, load
+from medallion_assets.package.tokens.tokenizer import TokenizerSpec, identity, load
 from medallion_assets.report.profile import (
     Figures,
     Readers,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CODE = (
     "medallion_assets.curate.language",
-    "medallion_assets.package.tokenizer",
+    "medallion_assets.package.tokens.tokenizer",
     "medallion_assets.report.profile",
     "medallion_assets.report.profile_stage",
     "medallion_assets.schemas",

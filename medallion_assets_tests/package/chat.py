@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from medallion_assets.curate.clean import clean_text
 from medallion_assets.package.conversations import encoded
-from medallion_assets.package.encode import Labeller, Signed, ids_and_labels, label_alone
-from medallion_assets.package.encoders import by_tokenizers
-from medallion_assets.package.render import Rendered, Renderer
-from medallion_assets.package.rendered_batch import RenderedBatch
-from medallion_assets.package.template import ChatTemplate, Setting
-from medallion_assets.package.tokenizer import LoadedTokenizer, load
+from medallion_assets.package.render.render import Rendered, Renderer
+from medallion_assets.package.render.rendered_batch import RenderedBatch
+from medallion_assets.package.render.template import ChatTemplate, Setting
+from medallion_assets.package.tokens.encode import Labeller, Signed, ids_and_labels, label_alone
+from medallion_assets.package.tokens.encoders import by_tokenizers
+from medallion_assets.package.tokens.tokenizer import LoadedTokenizer, load
 from medallion_assets.records import Rejected, canonical_json
 from medallion_assets.schemas import SFT_PAIRS
 from medallion_assets.units import Message

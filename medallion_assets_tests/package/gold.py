@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from medallion_assets.package.encode import ids_and_labels
 from medallion_assets.package.recipe import Packaging
 from medallion_assets.package.stage import GoldStage
-from medallion_assets.package.tokenizer import TokenizerSpec
+from medallion_assets.package.tokens.encode import ids_and_labels
+from medallion_assets.package.tokens.tokenizer import TokenizerSpec
 from medallion_assets.records import Rejected, content_id
 from medallion_assets.schemas import SFT_PAIRS
 from medallion_assets.storage.manifest import Digests, digest_of

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from medallion_assets.package.recipe import Packaging, Workshop
 from medallion_assets.package.stage import GoldStage, import_module
-from medallion_assets.package.tokenizer import TokenizerSpec
+from medallion_assets.package.tokens.tokenizer import TokenizerSpec
 from medallion_assets.schemas import TableSchema
 from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.storage.manifest import Digests, digest_of

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medallion_assets.package.documents import Documents
-from medallion_assets.package.pack import PACKINGS
+from medallion_assets.package.packing.documents import Documents
+from medallion_assets.package.packing.pack import PACKINGS
 from medallion_assets.records import content_id
 
 # By record: the lengths of its pieces, and how often it is taken.

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from medallion_assets.package.encode import IGNORED_LABEL, ids_and_labels
-from medallion_assets.package.render import Rendered
-from medallion_assets.package.turns import Span
+from medallion_assets.package.render.render import Rendered
+from medallion_assets.package.render.turns import Span
+from medallion_assets.package.tokens.encode import IGNORED_LABEL, ids_and_labels
 from medallion_assets.records import Rejected
 from medallion_assets_tests.package.chat import (
     CHATML,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.package import encoders
-from medallion_assets.package.encode import Encode, Flat
-from medallion_assets.package.encoders import (
+from medallion_assets.package.tokens import encoders
+from medallion_assets.package.tokens.encode import Encode, Flat
+from medallion_assets.package.tokens.encoders import (
     EncodersDisagree,
     Proofs,
     by_fastokens,
@@ -19,8 +19,8 @@ from medallion_assets.package.encoders import (
     encoder,
     same_ids,
 )
-from medallion_assets.package.hostile_texts import hostile_texts
-from medallion_assets.package.vocabulary import vocabulary
+from medallion_assets.package.tokens.hostile_texts import hostile_texts
+from medallion_assets.package.tokens.vocabulary import vocabulary
 from medallion_assets_tests.package.chat import PIECES, shipped, variant
 
 RIGHT = by_tokenizers(shipped().core)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medallion_assets.package.filter import FilterError, columns_read
+from medallion_assets.package.choose.filter import FilterError, columns_read
 from medallion_assets.schemas import PREFERENCE_TRIPLES, SFT_PAIRS
 
 COLUMNS = (

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.package.conversations import encoded, prompts_encoded
-from medallion_assets.package.encode import Signed, ids_and_labels, label_alone
-from medallion_assets.package.joining import Joiner
-from medallion_assets.package.plain import PlainTurns
-from medallion_assets.package.rendered_batch import RenderedBatch
-from medallion_assets.package.template import ChatTemplate, Setting
-from medallion_assets.package.tokenizer import LoadedTokenizer
-from medallion_assets.package.tracing import can_be_traced
+from medallion_assets.package.render.joining import Joiner
+from medallion_assets.package.render.plain import PlainTurns
+from medallion_assets.package.render.rendered_batch import RenderedBatch
+from medallion_assets.package.render.template import ChatTemplate, Setting
+from medallion_assets.package.render.tracing import can_be_traced
+from medallion_assets.package.tokens.encode import Signed, ids_and_labels, label_alone
+from medallion_assets.package.tokens.tokenizer import LoadedTokenizer
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import RL_PROMPTS, SFT_PAIRS
 from medallion_assets_tests.package.chat import DAY, END, Row, conversations, rendered, shipped, turn

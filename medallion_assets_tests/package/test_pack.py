@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.package.pack import PACKINGS, best_fit, longest_first, one_per_bin
+from medallion_assets.package.packing.pack import PACKINGS, best_fit, longest_first, one_per_bin
 
 CAPACITIES = st.integers(1, 40)
 

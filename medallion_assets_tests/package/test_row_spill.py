@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.package import row_spill
-from medallion_assets.package.row_spill import RowSpill
+from medallion_assets.package.packing import row_spill
+from medallion_assets.package.packing.row_spill import RowSpill
 from medallion_assets.records import content_id
 
 SCHEMA = pa.schema([("record_id", pa.string()), ("values", pa.list_(pa.int32()))])

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medallion_assets.package import copies
-from medallion_assets.package.copies import RejectsOnce, repeated
+from medallion_assets.package.choose import copies
+from medallion_assets.package.choose.copies import RejectsOnce, repeated
+from medallion_assets.package.choose.select import FilterFailed, selected
 from medallion_assets.package.recipe import EVERYTHING, Selection
-from medallion_assets.package.select import FilterFailed, selected
 from medallion_assets.records import content_id
 from medallion_assets.schemas import REJECTS, SFT_PAIRS
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from medallion_assets.package.recipe import Packaging, Workshop
 from medallion_assets.package.stage import GoldStage
-from medallion_assets.package.tokenizer import TokenizerSpec
+from medallion_assets.package.tokens.tokenizer import TokenizerSpec
 from medallion_assets.package.units.sft_pairs import write
 from medallion_assets.schemas import SFT_PAIRS
 from medallion_assets.schemas_gold import GOLD_SFT

@@ -15,7 +15,7 @@ from jinja2.exceptions import TemplateSyntaxError
 from transformers import AutoTokenizer
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from medallion_assets.package.template import ChatTemplate, Setting, for_template
+from medallion_assets.package.render.template import ChatTemplate, Setting, for_template
 from medallion_assets.records import Rejected
 from medallion_assets_tests.package.chat import (
     CHATML,

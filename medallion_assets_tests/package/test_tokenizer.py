@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from medallion_assets.package.tokenizer import TokenizerError, identity, load
+from medallion_assets.package.tokens.tokenizer import TokenizerError, identity, load
 from medallion_assets.roots import project_folder
 
 CHATML = project_folder() / "medallion_assets" / "tokenizers" / "chatml"
@@ -54,7 +54,7 @@ def test_a_hub_id_with_its_revision_is_read_from_the_hubs_cache(tmp_path: Path) 
     snapshot = tmp_path / "hub" / "models--some--model" / "snapshots" / COMMIT
     shutil.copytree(CHATML, snapshot)
     script = (
-        "from medallion_assets.package.tokenizer import TokenizerSpec, identity\n"
+        "from medallion_assets.package.tokens.tokenizer import TokenizerSpec, identity\n"
         f"print(identity(TokenizerSpec('some/model', {COMMIT!r}).folder()))"
     )
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path / "hub")}

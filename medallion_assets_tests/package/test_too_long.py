@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.package.encode import Signed
+from medallion_assets.package.packing.too_long import TOO_LONG, answer_ends, ranges_of
 from medallion_assets.package.recipe import Packaging
-from medallion_assets.package.too_long import TOO_LONG, answer_ends, ranges_of
+from medallion_assets.package.tokens.encode import Signed
 from medallion_assets.records import Rejected
 
 

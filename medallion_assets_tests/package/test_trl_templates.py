@@ -17,8 +17,13 @@ import numpy as np
 import pytest
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from medallion_assets.package.render import Rendered, Renderer
-from medallion_assets.package.template import ChatTemplate, Setting, for_template, with_written_arguments
+from medallion_assets.package.render.render import Rendered, Renderer
+from medallion_assets.package.render.template import (
+    ChatTemplate,
+    Setting,
+    for_template,
+    with_written_arguments,
+)
 from medallion_assets.records import Rejected
 from medallion_assets_tests.package.chat import DAY, Row, for_transformers, learned, turn
 

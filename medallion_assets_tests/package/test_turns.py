@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medallion_assets.package.render import Rendered
+from medallion_assets.package.render.render import Rendered
 from medallion_assets.records import Rejected
 from medallion_assets_tests.package.chat import (
     DAY,

@@ -13,7 +13,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from medallion_assets.config import PipelineConfig
-from medallion_assets.package.encode import IGNORED_LABEL
+from medallion_assets.package.tokens.encode import IGNORED_LABEL
 from medallion_assets.roots import project_folder
 from medallion_assets.storage.store import Table
 from medallion_assets_tests.pipeline.sample import LONG_AGO, TOKENIZER, Site

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from medallion_assets.curate.clean import clean_text
-from medallion_assets.package import pack
+from medallion_assets.package.packing import pack
 from medallion_assets.release.audit import Audit
 from medallion_assets.release.compare import Location
 from medallion_assets.release.manifest import Release
@@ -257,7 +257,7 @@ def test_other_bytes_are_put_down_to_code_that_changed(
 ) -> None:
     def before_the_change(pins: Pins) -> None:
         pins["environment"]["code"]["gold/packed"] = "0123456789abcdef"
-        pins["environment"]["modules"]["medallion_assets.package.pack"] = "fedcba9876543210"
+        pins["environment"]["modules"]["medallion_assets.package.packing.pack"] = "fedcba9876543210"
 
     other_packing(monkeypatch)
     repin(site.release(), before_the_change)
@@ -266,7 +266,7 @@ def test_other_bytes_are_put_down_to_code_that_changed(
     assert (first.cause, first.where) == ("code", f"gold/packed {DAYS[0]}")
     assert [what for cause, what, _, _ in drifted(audit) if cause == "code"] == [
         "the code of gold/packed",
-        "module medallion_assets.package.pack",
+        "module medallion_assets.package.packing.pack",
     ]
     rows = [each for each in audit.differences if each.what.startswith("packed/train")]
     assert [(each.location.row, each.location.column) for each in rows if each.location] == [

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from medallion_assets.package.tokenizer import TokenizerSpec
+from medallion_assets.package.tokens.tokenizer import TokenizerSpec
 from medallion_assets.report.profile_stage import ProfileStage
 from medallion_assets.stage import partitions_to_settle
 from medallion_assets.storage.manifest import Manifest

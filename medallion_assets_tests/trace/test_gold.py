@@ -11,8 +11,8 @@ import pytest
 from medallion_assets.conform.conform import conform_batches
 from medallion_assets.conform.format import load_format
 from medallion_assets.package.conversations import encoded
-from medallion_assets.package.encode import ids_and_labels
-from medallion_assets.package.tokenizer import load
+from medallion_assets.package.tokens.encode import ids_and_labels
+from medallion_assets.package.tokens.tokenizer import load
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import BRONZE, SFT_PAIRS
 from medallion_assets.trace.bins import document_at, documents_of

@@ -14,13 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from medallion_assets.package.choose.select import PROVENANCE
 from medallion_assets.package.conversations import encoded, prompts_encoded
-from medallion_assets.package.encode import Signed
 from medallion_assets.package.finished import kept_of, rejects_of, rows_of, write_rows
 from medallion_assets.package.list_columns import lists
 from medallion_assets.package.recipe import Packaging, Workshop
-from medallion_assets.package.select import PROVENANCE
-from medallion_assets.package.spoken import CONTEXT, Outcome, encoded_by_speech, ids_of, joined, spoken
+from medallion_assets.package.render.spoken import CONTEXT, Outcome, encoded_by_speech, ids_of, joined, spoken
+from medallion_assets.package.tokens.encode import Signed
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import TableSchema
 from medallion_assets.schemas_gold import IDS

@@ -12,11 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from medallion_assets.package.choose.select import PROVENANCE
 from medallion_assets.package.conversations import prompts_encoded
 from medallion_assets.package.finished import kept_of, rejects_of, rows_of, write_rows
 from medallion_assets.package.recipe import Workshop
-from medallion_assets.package.select import PROVENANCE
-from medallion_assets.package.spoken import Outcome, encoded_by_speech, spoken
+from medallion_assets.package.render.spoken import Outcome, encoded_by_speech, spoken
 from medallion_assets.records import Rejected
 from medallion_assets.schemas_gold import EXTRA_INFO, REWARD_MODEL
 

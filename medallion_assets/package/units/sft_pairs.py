@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from medallion_assets.package.conversations import Outcomes, Row, encoded
-from medallion_assets.package.documents import Documents
-from medallion_assets.package.encode import ids_and_labels
-from medallion_assets.package.pack import PACKINGS
+from medallion_assets.package.conversations import UNSHOWN_TURNS, Outcomes, Row, encoded
+from medallion_assets.package.packing.documents import Documents
+from medallion_assets.package.packing.pack import PACKINGS
+from medallion_assets.package.packing.too_long import ranges_of
 from medallion_assets.package.recipe import Packaging, Workshop
-from medallion_assets.package.too_long import ranges_of
+from medallion_assets.package.tokens.encode import ids_and_labels
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import REJECTS, TableSchema
 
@@ -28,13 +28,15 @@ COLUMNS = (*PROVENANCE, "messages", "tools")
 def write(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> None:
     """Packs a partition: every record ends in bins, whole unless long ones are cut, or in the rejects."""
     rules, schema, writer = workshop.packaging, workshop.schema, workshop.writer
+    unshown = 0
     with Documents(workshop.scratch) as documents:
         for outcomes in encoded(silver, workshop.tokenizer):
             writer.rejects(REJECTS.table(_kept(outcomes, documents, rules)))
+            unshown += sum(row[UNSHOWN_TURNS] for row, kept in outcomes if not isinstance(kept, Rejected))
         bins = planned(documents, rules)
         for rows in packed_rows(bins, documents, schema):
             writer.rows(rows)
-        writer.summary.update(_summary(documents, len(bins), rules))
+        writer.summary.update({**_summary(documents, len(bins), rules), UNSHOWN_TURNS: unshown})
 
 
 def planned(documents: Documents, rules: Packaging) -> list[Sequence[int]]:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from os.path import commonprefix
 from typing import NamedTuple
 
-from medallion_assets.package.template import ChatTemplate, Message, Setting
-from medallion_assets.package.veil import Rendering, Shown, rendering
+from medallion_assets.package.render.template import ChatTemplate, Message, Setting
+from medallion_assets.package.render.veil import Rendering, Shown, rendering
 from medallion_assets.records import Rejected
 
 # What templates write around turns: <|end|>, <end_of_turn>, [/INST]. Usually one token each.

@@ -20,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medallion_assets.package.copies import Copies, repeated
-from medallion_assets.package.filter import columns_read, sealed
+from medallion_assets.package.choose.copies import Copies, repeated
+from medallion_assets.package.choose.filter import columns_read, sealed
 from medallion_assets.package.recipe import EVERYTHING, Selection, Sink
 from medallion_assets.records import MAX_DETAIL_CHARACTERS
 from medallion_assets.schemas import REJECTS, TableSchema

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from medallion_assets.package.encode import Signed
-from medallion_assets.package.spill import TokenSpill
-from medallion_assets.package.too_long import Range
+from medallion_assets.package.packing.spill import TokenSpill
+from medallion_assets.package.packing.too_long import Range
+from medallion_assets.package.tokens.encode import Signed
 from medallion_assets.records import RECORD_ID_HEX_DIGITS
 
 Keys = np.ndarray[Any, np.dtype[np.uint64]]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from medallion_assets.package.template import Message, with_aliases
+from medallion_assets.package.render.template import Message, with_aliases
 
 UNUSUAL_KEYS = ("tool_calls", "tool_call_id", "name")
 FIRST_PRINTABLE, FIRST_BEYOND_ASCII = 0x21, 0x80

@@ -15,8 +15,8 @@ from typing import Any
 
 from jinja2 import nodes
 
-from medallion_assets.package.jinja import parsed
-from medallion_assets.package.template import Message, with_aliases
+from medallion_assets.package.render.jinja import parsed
+from medallion_assets.package.render.template import Message, with_aliases
 
 PREFIX = "Zq7xK"
 PLACEHOLDER = re.compile(PREFIX + r"(\d+)e")

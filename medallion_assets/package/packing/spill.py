@@ -14,7 +14,7 @@ from types import TracebackType
 
 import numpy as np
 
-from medallion_assets.package.encode import Signed
+from medallion_assets.package.tokens.encode import Signed
 
 ITEM_BYTES = 4
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medallion_assets.package.plain import Flags, Numbers
-from medallion_assets.package.render import Rendered, not_shown
-from medallion_assets.package.turns import Span
+from medallion_assets.package.render.plain import Flags, Numbers
+from medallion_assets.package.render.render import Rendered, not_shown
+from medallion_assets.package.render.turns import Span
 from medallion_assets.records import Rejected
 
 NOT_COUNTED = -1

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medallion_assets.package.plain import Flags, Form, Group, Numbers, byte_lengths
-from medallion_assets.package.rendered_batch import Joined, RenderedBatch, bytes_of
-from medallion_assets.package.template import ChatTemplate, Setting
-from medallion_assets.package.tracing import (
+from medallion_assets.package.render.plain import Flags, Form, Group, Numbers, byte_lengths
+from medallion_assets.package.render.rendered_batch import Joined, RenderedBatch, bytes_of
+from medallion_assets.package.render.template import ChatTemplate, Setting
+from medallion_assets.package.render.tracing import (
     WATCHED,
     Question,
     Strip,
@@ -28,8 +28,8 @@ from medallion_assets.package.tracing import (
     can_be_traced,
     stripped,
 )
-from medallion_assets.package.turns import Veiled, turns_of
-from medallion_assets.package.veil import PREFIX, Rendering, Shown, scaffold_of
+from medallion_assets.package.render.turns import Veiled, turns_of
+from medallion_assets.package.render.veil import PREFIX, Rendering, Shown, scaffold_of
 from medallion_assets.records import Rejected
 
 # How many plans are remembered. Beyond that they are made anew, so that what is joined never depends on what

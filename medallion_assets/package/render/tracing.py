@@ -17,8 +17,8 @@ from typing import Any
 
 from jinja2 import nodes
 
-from medallion_assets.package.jinja import parsed
-from medallion_assets.package.veil import PREFIX
+from medallion_assets.package.render.jinja import parsed
+from medallion_assets.package.render.veil import PREFIX
 
 # Ends in what JSON, HTML or repr() would write otherwise, so that a text shown in such a form is not found.
 TAIL = "e\"'\\é&<"

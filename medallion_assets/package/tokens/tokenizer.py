@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from medallion_assets.package.encode import Encode
-from medallion_assets.package.encoders import Proofs, encoder
-from medallion_assets.package.vocabulary import Vocabulary, vocabulary
+from medallion_assets.package.tokens.encode import Encode
+from medallion_assets.package.tokens.encoders import Proofs, encoder
+from medallion_assets.package.tokens.vocabulary import Vocabulary, vocabulary
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

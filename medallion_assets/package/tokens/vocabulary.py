@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from medallion_assets.package.control_tokens import ControlTokens
+from medallion_assets.package.tokens.control_tokens import ControlTokens
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

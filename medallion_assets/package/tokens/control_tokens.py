@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from medallion_assets.package.encode import Flat
-from medallion_assets.package.plain import Numbers
+from medallion_assets.package.render.plain import Numbers
+from medallion_assets.package.tokens.encode import Flat
 
 
 class ControlTokens:

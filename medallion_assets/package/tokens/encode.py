@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medallion_assets.package.plain import Flags, Numbers
-from medallion_assets.package.render import Rendered
-from medallion_assets.package.rendered_batch import Texts
-from medallion_assets.package.turns import Span
+from medallion_assets.package.render.plain import Flags, Numbers
+from medallion_assets.package.render.render import Rendered
+from medallion_assets.package.render.rendered_batch import Texts
+from medallion_assets.package.render.turns import Span
 from medallion_assets.records import Rejected
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medallion_assets.package.template import (
+from medallion_assets.package.render.template import (
     WRITTEN_KEYS,
     ChatTemplate,
     Message,
@@ -19,8 +19,8 @@ from medallion_assets.package.template import (
     for_template,
     with_written_arguments,
 )
-from medallion_assets.package.turns import Span, Turn, Veiled, turns_of
-from medallion_assets.package.veil import PREFIX, Rendering, Veil, places, veiled
+from medallion_assets.package.render.turns import Span, Turn, Veiled, turns_of
+from medallion_assets.package.render.veil import PREFIX, Rendering, Veil, places, veiled
 from medallion_assets.records import Rejected
 
 LAYOUTS_KEPT = 4096

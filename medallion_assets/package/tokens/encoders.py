@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from medallion_assets.package.encode import Encode, Flat
-from medallion_assets.package.hostile_texts import hostile_texts
+from medallion_assets.package.tokens.encode import Encode, Flat
+from medallion_assets.package.tokens.hostile_texts import hostile_texts
 from medallion_assets.storage.files import make_folder, replace_atomically
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medallion_assets.package.conversations import Outcomes
-from medallion_assets.package.encode import Signed
 from medallion_assets.package.list_columns import Numbers, borders, lengths
-from medallion_assets.package.tokenizer import LoadedTokenizer
+from medallion_assets.package.tokens.encode import Signed
+from medallion_assets.package.tokens.tokenizer import LoadedTokenizer
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import MESSAGE, MESSAGES
 from medallion_assets.schemas_gold import TURN, TURNS

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from medallion_assets.package.encode import Signed
 from medallion_assets.package.recipe import Packaging
+from medallion_assets.package.tokens.encode import Signed
 from medallion_assets.records import Rejected
 
 Range = tuple[int, int]

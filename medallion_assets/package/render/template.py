@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from jinja2.exceptions import TemplateError, TemplateSyntaxError
 
-from medallion_assets.package.jinja import CLOSE_MARK, OPEN_MARK, compiled
+from medallion_assets.package.render.jinja import CLOSE_MARK, OPEN_MARK, compiled
 from medallion_assets.records import Rejected
 
 GENERATION_TAG = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")

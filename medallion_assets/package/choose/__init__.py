@@ -1,0 +1,1 @@
+"""Which records a recipe takes, and how often."""
