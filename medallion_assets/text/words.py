@@ -45,7 +45,7 @@ class Words:
 
 def words_of(texts: pa.StringArray, alphabet: Alphabet) -> Words:
     """The words of each text; a null has none."""
-    parts = [_words_of_pass(part, alphabet) for part in _passes(texts)]
+    parts = [_words_of_pass(*each, alphabet) for each in _passes(texts)]
     return Words(
         hashes=_joined([part.hashes for part in parts]),
         starts=_joined([part.starts for part in parts]),
@@ -59,7 +59,7 @@ def word_counts(texts: pa.StringArray, alphabet: Alphabet) -> Array:
     found = np.zeros(len(texts), np.int64)
     ascii_ = pc.fill_null(pc.string_is_ascii(texts), True).to_numpy(zero_copy_only=False)
     for side in (ascii_, ~ascii_):  # apart, since of ASCII a byte is a character
-        counts = [_counts(part, alphabet) for part in _passes(texts.filter(pa.array(side)))]
+        counts = [_counts(*each, alphabet) for each in _passes(texts.filter(pa.array(side)))]
         found[side] = np.concatenate([np.zeros(0, np.int64), *counts])
     return found
 
@@ -115,36 +115,39 @@ def begins(values: Array) -> Array:
     return new
 
 
-def _passes(texts: pa.StringArray) -> Iterator[pa.StringArray | str]:
-    """Slices of bounded size; a text longer than a pass comes alone, one that is to be cut as a str."""
-    total = np.cumsum(_lengths(texts) + 1)
+def _passes(texts: pa.StringArray) -> Iterator[tuple[pa.StringArray | str, Array]]:
+    """Slices of bounded size, and where each of their texts begins among their characters, and the end.
+
+    A text longer than a pass comes alone, one that is to be cut as a str.
+    """
+    lengths: Array = pc.fill_null(pc.utf8_length(texts), 0).to_numpy(zero_copy_only=False)
+    borders = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     start = 0
     while start < len(texts):
-        before = total[start - 1] if start else 0
-        end = max(int(np.searchsorted(total, before + PASS_CHARACTERS, side="right")), start + 1)
-        too_long = total[end - 1] - before > CUT_CHARACTERS
-        yield texts[start].as_py() if too_long else texts.slice(start, end - start)
+        most = borders[start] + PASS_CHARACTERS
+        end = max(int(np.searchsorted(borders, most, side="right")) - 1, start + 1)
+        here = borders[start : end + 1] - borders[start]
+        yield texts[start].as_py() if here[-1] > CUT_CHARACTERS else texts.slice(start, end - start), here
         start = end
 
 
-def _counts(part: pa.StringArray | str, alphabet: Alphabet) -> Array:
+def _counts(part: pa.StringArray | str, borders: Array, alphabet: Alphabet) -> Array:
     if isinstance(part, str):
-        return np.array([len(_words_of_pass(part, alphabet).hashes)])
+        return _words_of_pass(part, borders, alphabet).counts
     said = _said(part)
     if said.isascii():
         classes = np.frombuffer(said.translate(alphabet.ascii_classes), np.uint8)
     else:
         classes, _ = _looked_up(_codes(said), alphabet)
-    borders = _borders(part)
     begin, _ = _edges(classes, borders)
     return np.diff(np.searchsorted(np.flatnonzero(begin), borders))
 
 
-def _words_of_pass(part: pa.StringArray | str, alphabet: Alphabet) -> Words:
+def _words_of_pass(part: pa.StringArray | str, borders: Array, alphabet: Alphabet) -> Words:
     if not isinstance(part, str):
-        return _words(part, alphabet)
+        return _words(_said(part), borders, alphabet)
     cuts = [part[at : at + CUT_CHARACTERS] for at in range(0, len(part), CUT_CHARACTERS)]
-    pieces = [_words(pa.array([cut]), alphabet) for cut in cuts]
+    pieces = [_words(cut.encode(), np.array([0, len(cut)]), alphabet) for cut in cuts]
     shifts = [number * CUT_CHARACTERS for number in range(len(cuts))]
     return Words(
         hashes=_joined([piece.hashes for piece in pieces]),
@@ -154,9 +157,8 @@ def _words_of_pass(part: pa.StringArray | str, alphabet: Alphabet) -> Words:
     )
 
 
-def _words(texts: pa.StringArray, alphabet: Alphabet) -> Words:
-    borders = _borders(texts)
-    classes, values = _looked_up(_codes(_said(texts)), alphabet)
+def _words(said: bytes, borders: Array, alphabet: Alphabet) -> Words:
+    classes, values = _looked_up(_codes(said), alphabet)
     begin, end = _edges(classes, borders)
     starts, ends = np.flatnonzero(begin), np.flatnonzero(end) + 1
     powers, inverses = _powers()
@@ -204,17 +206,6 @@ def _powers_of(base: int) -> Array:
     powers = np.full(CUT_CHARACTERS + 2, base, np.uint64)
     powers[0] = 1
     return np.multiply.accumulate(powers)
-
-
-def _lengths(texts: pa.StringArray) -> Array:
-    """In characters; 0 for a null."""
-    lengths: Array = pc.fill_null(pc.utf8_length(texts), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return lengths
-
-
-def _borders(texts: pa.StringArray) -> Array:
-    """Where each text begins among the characters of all, and the end: int64 (texts + 1,)."""
-    return np.concatenate([[0], np.cumsum(_lengths(texts))])
 
 
 def _said(texts: pa.StringArray) -> bytes:
