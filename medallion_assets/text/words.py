@@ -183,12 +183,11 @@ def _edges(classes: Array, borders: Array) -> tuple[Array, Array]:
 
 def _looked_up(codes: Array, alphabet: Alphabet) -> tuple[Array, Array]:
     """Classes and values of characters; the few beyond the basic plane are asked one by one."""
+    near = codes.astype(np.uint16).astype(np.intp)  # cast once, or each table would
+    classes, values = alphabet.classes.take(near), alphabet.values.take(near)
     rare = np.flatnonzero(codes >= BASIC_PLANE)
     if not len(rare):
-        return alphabet.classes.take(codes), alphabet.values.take(codes)
-    near = codes.copy()
-    near[rare] = 0
-    classes, values = alphabet.classes.take(near), alphabet.values.take(near)
+        return classes, values
     found, which = np.unique(codes[rare], return_inverse=True)
     known = [alphabet.classify(chr(code)) for code in found]
     classes[rare] = np.array([kind for kind, _ in known], np.uint8)[which]
