@@ -76,7 +76,10 @@ class History:
 
     def _gathered(self, positions: Array, column: Callable[[Buckets], Array], *, into: Array) -> Array:
         for number, rows, places in _located(positions, self._file_starts):
-            into[places] = column(self._files[number].buckets())[rows]
+            found = column(self._files[number].buckets())[rows]
+            if len(found) == len(into):
+                return found.astype(into.dtype, copy=False)
+            into[places] = found
         return into
 
 
@@ -85,8 +88,11 @@ def _starts(sizes: Iterable[int]) -> Array:
     return np.concatenate([[0], np.cumsum(np.fromiter(sizes, np.int64))])
 
 
-def _located(positions: Array, starts: Array) -> Iterator[tuple[int, Array, Array]]:
+def _located(positions: Array, starts: Array) -> Iterator[tuple[int, Array, Array | slice]]:
     """By number of what holds them: how far in they are, and their places in `positions`, ascending."""
+    if len(starts) == 2:  # one holds them all
+        yield 0, positions, slice(None)
+        return
     which = np.searchsorted(starts, positions, side="right") - 1
     few_bits = np.min_scalar_type(len(starts))  # which are sorted by counting
     order = np.argsort(which.astype(few_bits), kind="stable")

@@ -20,10 +20,10 @@ class Columns:
     computed: dict[str, list[Any]] = field(default_factory=dict)
 
     def value(self, name: str, row: int) -> Any:
-        column = self.batch.column(name) if name not in self.computed else None
-        if column is not None and pa.types.is_nested(column.type):
-            return column[row].as_py()
-        if column is not None:
+        if name not in self.computed:
+            column = self.batch.column(name)
+            if pa.types.is_nested(column.type):
+                return column[row].as_py()
             self.computed[name] = column.to_pylist()
         return self.computed[name][row]
 

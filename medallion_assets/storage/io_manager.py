@@ -6,10 +6,8 @@ any promise about bytes; those are the store's (store.py).
 
 from __future__ import annotations
 
-import gc
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,6 +18,7 @@ from medallion_assets.roots import Roots
 from medallion_assets.schemas import Column, TableSchema
 from medallion_assets.storage import catalogue
 from medallion_assets.storage.manifest import Digests, Manifest
+from medallion_assets.storage.memory import kept_for_the_next_batch
 from medallion_assets.storage.store import Append, Build, MissingPartition, PartitionStore, Table, Written
 
 UNPARTITIONED = "all"
@@ -44,16 +43,6 @@ class PartitionBuilds:
     metadata: Callable[[str], Mapping[str, Any]] = field(default=lambda key: {})
 
 
-@contextmanager
-def old_objects_left_alone() -> Iterator[None]:
-    """Keeps the garbage collector from walking all of Dagster again for every few batches of rows."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
 class MedallionIOManager(dg.IOManager):
     """Overwrites whole partitions in Parquet and hands them on as whatever the reader asks for.
 
@@ -74,7 +63,7 @@ class MedallionIOManager(dg.IOManager):
         given = obj if isinstance(obj, PartitionBuilds) else self._as_builds(context, obj)
         asked = context.asset_partition_keys if context.has_asset_partitions else [UNPARTITIONED]
         for key, build in sorted(given.builds.items()):
-            with old_objects_left_alone():
+            with kept_for_the_next_batch():
                 written = self._write(given.table, key, build)
             metadata = {**self._metadata(given.table, key, written), **given.metadata(key)}
             _log_outcome(context, given.table, key, written)

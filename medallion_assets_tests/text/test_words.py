@@ -111,16 +111,22 @@ def test_neither_neighbours_nor_batches_nor_slices_matter(
 
 
 @given(TEXTS, st.integers(1, 40))
-def test_the_size_of_a_pass_matters_only_to_longer_texts(texts: list[str | None], size: int) -> None:
+def test_the_size_of_a_pass_does_not_matter(texts: list[str | None], size: int) -> None:
     whole = of_each(words_of(array(texts), FULL))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(words_module, "PASS_CHARACTERS", size)
+        assert of_each(words_of(array(texts), FULL)) == whole
+
+
+@given(TEXTS, st.integers(1, 40), st.integers(1, 40))
+def test_a_longer_text_than_may_be_is_cut(texts: list[str | None], size: int, of_a_pass: int) -> None:
+    whole = of_each(words_of(array(texts), FULL))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(words_module, "CUT_CHARACTERS", size)
+        patch.setattr(words_module, "PASS_CHARACTERS", min(of_a_pass, size))
         found = of_each(words_of(array(texts), FULL))
     for text, expected, here in zip(texts, whole, found, strict=True):
-        if len(text or "") < size:
-            assert here == expected
-        else:
-            assert here == in_cuts(text or "", size)
+        assert here == (expected if len(text or "") < size else in_cuts(text or "", size))
 
 
 def in_cuts(text: str, size: int) -> list[tuple[int, int, int]]:
@@ -133,14 +139,14 @@ def in_cuts(text: str, size: int) -> list[tuple[int, int, int]]:
     ]
 
 
-def test_a_text_longer_than_a_pass_has_its_words_at_their_places() -> None:
-    count = words_module.PASS_CHARACTERS // 4
-    texts = ["before", "word " * count, None, "after"]  # every pass ends within a word but the first
+def test_a_text_that_is_cut_has_its_words_at_their_places() -> None:
+    count = words_module.CUT_CHARACTERS // 4
+    texts = ["before", "word " * count, None, "after"]  # every cut ends within a word but the first
     found = spans(words_of(array(texts), FULL))
     long = found[1]
     assert [len(each) for each in found] == [1, count + 1, 0, 1]
     assert long[:2] == [(0, 4), (5, 9)]
-    cut = words_module.PASS_CHARACTERS
+    cut = words_module.CUT_CHARACTERS
     assert [span for span in long if cut in span] == [(cut - 1, cut), (cut, cut + 3)]
     assert long[-1] == (5 * count - 5, 5 * count - 1)
 

@@ -55,12 +55,14 @@ class Documents:
         self._last = record_id, copy
         if not copy:
             self._ids += bytes.fromhex(record_id)
+        record = self._count - 1
         for start, end in ranges:
             self._spill.append(signed[start:end])
-            self._records.append(self._count - 1)
+            self._records.append(record)
             self._copies.append(copy)
             self._offsets.append(start)
-        self._tally(ranges, tokens=len(signed), first=not copy)
+        if len(ranges) > 1 or ranges[-1][1] < len(signed):
+            self._tally(ranges, tokens=len(signed), first=not copy)
 
     def _tally(self, ranges: Sequence[Range], *, tokens: int, first: bool) -> None:
         left = tokens - ranges[-1][1]

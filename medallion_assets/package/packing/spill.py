@@ -17,6 +17,7 @@ import numpy as np
 from medallion_assets.package.tokens.encode import Signed
 
 ITEM_BYTES = 4
+BUFFER_BYTES = 1 << 20
 
 
 class TokenSpill:
@@ -24,7 +25,9 @@ class TokenSpill:
 
     def __init__(self, scratch: Path) -> None:
         scratch.mkdir(parents=True, exist_ok=True)
-        self._file = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115  # closed by __exit__
+        self._file = tempfile.TemporaryFile(  # noqa: SIM115  # closed by __exit__
+            dir=scratch, buffering=BUFFER_BYTES
+        )
         self._starts = array("q")
         self.lengths = array("i")
         self._end = 0
@@ -40,7 +43,7 @@ class TokenSpill:
     def append(self, sequence: Signed) -> None:
         self._starts.append(self._end)
         self.lengths.append(len(sequence))
-        self._file.write(sequence.tobytes())
+        self._file.write(sequence.data)
         self._end += len(sequence)
 
     def gather(self, numbers: Sequence[int]) -> Signed:

@@ -26,10 +26,10 @@ class ControlTokens:
 
     def sums(self, flat: Flat) -> Numbers:
         """By text."""
-        sums = np.zeros(len(flat.borders) - 1, np.int64)
-        if len(self.numbers):
-            # Most ids are not even near theirs, which is told without looking them up.
-            near = np.flatnonzero((flat.ids >= self.numbers[0]) & (flat.ids <= self.numbers[-1]))
-            places = np.searchsorted(flat.borders, near, "right") - 1
-            np.add.at(sums, places, self._weights[flat.ids[near]])
+        if not len(self.numbers):
+            return np.zeros(len(flat.borders) - 1, np.int64)
+        # Most ids are not even near theirs, which is told without looking them up.
+        near = np.flatnonzero((flat.ids >= self.numbers[0]) & (flat.ids <= self.numbers[-1]))
+        running = np.concatenate([[0], np.cumsum(self._weights[flat.ids[near]])])
+        sums: Numbers = np.diff(running[np.searchsorted(near, flat.borders)])
         return sums

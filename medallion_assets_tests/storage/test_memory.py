@@ -1,0 +1,20 @@
+"""Memory is kept for the next batch where the C library can, and all is as before where it can't."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from medallion_assets.storage import memory
+from medallion_assets.storage.memory import kept_for_the_next_batch
+
+
+@pytest.mark.parametrize("libc", [memory._glibc(), None])
+def test_old_objects_are_left_alone_until_all_is_written(
+    libc: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_glibc", lambda: libc)
+    with kept_for_the_next_batch():
+        assert gc.get_freeze_count() > 0
+    assert gc.get_freeze_count() == 0
