@@ -6,10 +6,11 @@ import re
 from datetime import date
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
-from medallion_assets.cli import trace
+from medallion_assets.cli import main, trace
 from medallion_assets.config import DecontaminationConfig, LimitsConfig, RecipeConfig
 from medallion_assets.config_file import check
 from medallion_assets.config_quality import QualityConfig
@@ -68,7 +69,7 @@ def test_every_threshold_and_part_is_named() -> None:
 
 def test_the_python_examples_are_python() -> None:
     examples = blocks("python")
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         compile(example, "README.md", "exec")
 
@@ -139,9 +140,13 @@ def test_the_pictures_are_there() -> None:
     assert all((project_folder() / picture).is_file() for picture in pictures)
 
 
-def test_the_traces_are_commands_with_these_options() -> None:
-    commands = re.findall(r"^medallion (.*)$", README, flags=re.MULTILINE)
-    assert {command.split()[1] for command in commands} == set(trace.commands)
-    for command in commands:
-        _, name, *arguments = command.split()
-        trace.commands[name].make_context(name, arguments)
+def test_the_commands_take_these_options() -> None:
+    told = set()
+    for line in re.findall(r"^medallion (.*)$", README, flags=re.MULTILINE):
+        command: click.Command = main
+        words = line.split()
+        while isinstance(command, click.Group):
+            command = command.commands[words.pop(0)]
+        command.make_context(line, words)
+        told.add(command)
+    assert told >= {main.commands["audit"], *trace.commands.values()}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from medallion_assets.config_file import load_config
 from medallion_assets.demo.exports import DAYS, land
+from medallion_assets.release.manifest import REPORT_NAME, release_folder
 from medallion_assets.report.funnel import (
     gold_as_text,
     recipe_as_text,
@@ -22,7 +23,8 @@ from medallion_assets.storage import files
 from medallion_assets.storage.store import PartitionStore
 
 CONFIG = Path(__file__).resolve().parent.parent / "defs" / "pipeline" / "defs.yaml"
-RECIPE = "sft_demo"
+RECIPE, RELEASE = "sft_demo", "demo_v1"
+LOG_NAME = "demo.log"
 ALL_LAYERS = "group:bronze or group:silver or group:gold"
 
 
@@ -34,7 +36,14 @@ def main() -> int:
     print(f"Sample exports in {_shown(roots.landing)}: {len(landed)} landed now.")
     before = _content(stages, store)
     started = time.monotonic()
-    if not _materialize(roots):
+    files.make_folder(roots.data)
+    (roots.data / LOG_NAME).unlink(missing_ok=True)
+    if not _materialize(roots, "--select", ALL_LAYERS, "--partition-range", f"{DAYS[0]}...{DAYS[-1]}"):
+        return 1
+    cut = release_folder(roots.data, RELEASE).exists() or _materialize(
+        roots, "--select", f"releases/{RELEASE}"
+    )
+    if not cut:
         return 1
     after = _content(stages, store)
     changed = sum(before.get(partition) != content for partition, content in after.items())
@@ -43,24 +52,22 @@ def main() -> int:
     print(f"{gold_as_text(stages, store)}\n")
     print(tables_as_text(table_funnels(stages, store)))
     print(f"\nGold:      {_shown(store.table_folder(stages.recipes[RECIPE].table))}")
+    report = release_folder(roots.data, RELEASE) / REPORT_NAME
+    print(f"Release:   {_shown(report)}   (medallion audit {RELEASE})")
     print(f"Catalogue: {_shown(roots.warehouse)}   (DuckDB: select * from silver.rejects)")
     print("UI:        make dev   (then open the address it prints)")
     return 0
 
 
-def _materialize(roots: Roots) -> bool:
-    command = [
-        str(Path(sys.executable).with_name("dagster")),
-        *("asset", "materialize", "-m", "medallion_assets.definitions"),
-        *("--select", ALL_LAYERS, "--partition-range", f"{DAYS[0]}...{DAYS[-1]}"),
-    ]
+def _materialize(roots: Roots, *selection: str) -> bool:
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    command = [dagster, "asset", "materialize", "-m", "medallion_assets.definitions", *selection]
     print(
         f"Running: dagster {' '.join(f'{word!r}' if ' ' in word else word for word in command[1:])}",
         flush=True,
     )
-    files.make_folder(roots.data)
-    log = roots.data / "demo.log"
-    with log.open("w") as output:
+    log = roots.data / LOG_NAME
+    with log.open("a") as output:
         result = subprocess.run(command, cwd=project_folder(), stdout=output, stderr=output, check=False)
     if result.returncode:
         print(log.read_text()[-4000:], file=sys.stderr)

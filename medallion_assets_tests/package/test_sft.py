@@ -46,7 +46,7 @@ def store(tmp_path: Path) -> PartitionStore:
 def counts(**told: Any) -> dict[str, Any]:
     """A summary: what is not told is nothing."""
     numbers = ("records", "documents", "tokens", "split_records", "pieces", "truncated_records", "tokens_cut")
-    return {**dict.fromkeys((*numbers, "bins"), 0), "rejected": {}} | told
+    return {**dict.fromkeys((*numbers, "bins", "unshown_turns"), 0), "rejected": {}} | told
 
 
 TALKS = st.lists(conversations(), max_size=8)
