@@ -53,9 +53,6 @@ class Question:
     argument: Any
     answer: bool
 
-    def same_for(self, text: str) -> bool:
-        return _answer(stripped(text, self.strips), self.method, self.argument) is self.answer
-
 
 @dataclass
 class Trace:
