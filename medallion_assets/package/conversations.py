@@ -16,7 +16,7 @@ from medallion_assets.package.render.joining import Joiner
 from medallion_assets.package.render.plain import PlainTurns
 from medallion_assets.package.render.render import Renderer
 from medallion_assets.package.render.rendered_batch import NOT_COUNTED, RenderedBatch, Texts
-from medallion_assets.package.render.template import ChatTemplate, Setting
+from medallion_assets.package.render.template import ChatTemplate, Setting, pieced_together
 from medallion_assets.package.rows import Columns, Row
 from medallion_assets.package.tokens.encode import Flat, Labeller, Signed
 from medallion_assets.package.tokens.tokenizer import LoadedTokenizer
@@ -91,7 +91,7 @@ class _Talks:
         labels = zip(texts.rows.tolist(), self._label(texts, flat), strict=True)
         found: dict[int, Signed | Rejected] = {**batch.rejects, **dict(labels)}
         for row in self._rows_with_others_control_tokens(texts, flat):
-            found[row] = self._refused(columns, row) or found[row]
+            found[row] = self._refused(columns, row)
         return [(Row(columns, row), found[row]) for row in range(columns.batch.num_rows)]
 
     def _put_alone(self, columns: Columns, row: int, batch: RenderedBatch) -> None:
@@ -110,14 +110,14 @@ class _Talks:
         rows: list[int] = texts.rows[others].tolist()
         return rows
 
-    def _refused(self, columns: Columns, row: int) -> Rejected | None:
+    def _refused(self, columns: Columns, row: int) -> Rejected:
         try:
             self._renderer.refuse_control_tokens(
                 columns.value(self._column, row), self._setting(columns, row)
             )
         except Rejected as reject:
             return reject
-        return None
+        return pieced_together()
 
     def _setting(self, columns: Columns, row: int) -> Setting:
         return Setting(columns.value("tools", row), columns.value("landing_date", row))

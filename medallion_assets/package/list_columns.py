@@ -36,6 +36,12 @@ def lists(rows: Sequence[Array | None], type_: pa.ListType) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), values, type=type_, mask=absent)
 
 
+def list_array(borders: Any, values: Any, type_: pa.ListType) -> pa.ListArray:
+    """Lists of these values, which begin and end at these borders."""
+    ends = pa.array(borders, pa.int32())
+    return pa.ListArray.from_arrays(ends, pa.array(values, type_.value_type), type=type_)
+
+
 def lengths(lists: pa.ListArray) -> Numbers:
     """Nulls count as empty."""
     found: Numbers = pc.fill_null(lists.value_lengths(), 0).to_numpy().astype(np.int64)

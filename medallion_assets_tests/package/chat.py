@@ -18,6 +18,7 @@ from medallion_assets.package.conversations import encoded
 from medallion_assets.package.render.render import Rendered, Renderer
 from medallion_assets.package.render.rendered_batch import RenderedBatch
 from medallion_assets.package.render.template import ChatTemplate, Setting
+from medallion_assets.package.render.veil import PREFIX
 from medallion_assets.package.tokens.encode import Labeller, Signed, ids_and_labels, label_alone
 from medallion_assets.package.tokens.encoders import by_tokenizers
 from medallion_assets.package.tokens.tokenizer import LoadedTokenizer, load
@@ -128,7 +129,7 @@ PIECES = st.sampled_from(
 TEXTS = st.lists(st.text(max_size=6) | PIECES, min_size=1, max_size=6).map(
     lambda parts: clean_text("".join(parts))
 )
-SPOKEN = TEXTS.filter(lambda text: bool(text) and "<|" not in text)
+SPOKEN = TEXTS.filter(lambda text: bool(text) and "<|" not in text and PREFIX not in text)
 JSON_VALUES = st.integers() | st.booleans() | st.none() | SPOKEN
 ARGUMENTS = st.dictionaries(SPOKEN, JSON_VALUES | st.lists(JSON_VALUES, max_size=2), max_size=2)
 CALLS = st.lists(

@@ -42,6 +42,11 @@ LOOKING = {
     "plus": "{% set both = m.content + '!' %}{{ both if 'la!' in both }}",
     "join": "{% set both = [m.content, 'x'] | join %}{{ 'x' if 'lax' in both }}",
     "in a word": "{{ 'x' if m.content in 'la la' }}",
+    "in a word by name": "{% set words = 'la la' %}{{ 'x' if m.content in words }}",
+    "in a word by test": "{{ 'x' if m.content is in 'la la' }}",
+    "begins a word": "{{ 'x' if 'la la.'.startswith(m.content) }}",
+    "splits a word": "{{ 'la la'.split(m.content) | length }}",
+    "strips a word": "{{ 'lola' | trim(m.content) }}",
     "in a list": "{{ 'x' if m.content in ['la', 'lo'] }}",
     "as JSON": "{{ m.content | tojson }}",
     "as it is in Python": "{{ m }}{{ [m.content] }}",
@@ -141,8 +146,13 @@ def test_templates_of_the_usual_kind_are_joined(name: str) -> None:
     assert batch.left() == []
 
 
-@pytest.mark.parametrize("name", ["upper", "tilde", "join", "block", "in a word", "replaced"])
+@pytest.mark.parametrize("name", ["upper", "tilde", "join", "block", "replaced"])
 def test_templates_that_make_other_strings_are_never_traced(name: str) -> None:
+    assert not can_be_traced(loop(LOOKING[name] + TURN))
+
+
+@pytest.mark.parametrize("name", [name for name in LOOKING if "a word" in name])
+def test_templates_whose_own_strings_look_into_a_text_are_never_traced(name: str) -> None:
     assert not can_be_traced(loop(LOOKING[name] + TURN))
 
 
@@ -156,6 +166,17 @@ def test_a_control_token_in_a_text_is_found_by_its_id() -> None:
         *["control_token_in_text"] * 2,
         False,
     ]
+
+
+@pytest.mark.parametrize("shown", ["m.content", "m.content | replace('~', '~')"], ids=["joined", "rendered"])
+def test_a_control_token_that_two_texts_make_together_is_found(shown: str) -> None:
+    text = loop(TURN.replace("m.content", f"(m.reasoning_content or '') + ({shown})"))
+    talks = [
+        [turn("user", "q"), turn("assistant", said, reasoning_content="a <|im_")]
+        for said in ("end|> b", "end b", "end|")
+    ]
+    found = outcomes(talks, text)
+    assert [isinstance(each, str) and each for each in found] == ["control_token_in_text", False, False]
 
 
 def test_turns_that_are_not_shown_are_counted_by_row() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.package.packing.pack import PACKINGS, best_fit, longest_first, one_per_bin
+from medallion_assets.package.packing.pack import PACKINGS, best_fit, one_per_bin
 
 CAPACITIES = st.integers(1, 40)
 
@@ -85,15 +85,6 @@ def test_the_plan_does_not_depend_on_how_documents_are_numbered(
     lengths, order, capacity = problem
     in_order = best_fit([lengths[document] for document in order], range(len(order)), capacity)
     assert [[order[place] for place in places] for places in in_order] == best_fit(*problem)
-
-
-@given(
-    st.lists(st.tuples(st.integers(1, 5), st.text("0123456789abcdef", min_size=3, max_size=3)), unique=True)
-)
-def test_documents_are_taken_longest_first_and_then_by_id(documents: list[tuple[int, str]]) -> None:
-    order = longest_first([length for length, _ in documents], [name for _, name in documents])
-    expected = sorted(documents, key=lambda document: (-document[0], document[1]))
-    assert [documents[place] for place in order] == expected
 
 
 @pytest.mark.parametrize(

@@ -146,9 +146,10 @@ def test_a_template_that_fails_on_a_conversation_rejects_it(fault: str, message:
     assert refusal(f"{{{{ {fault} }}}}{PLAIN}", TALK) == expected
 
 
-def test_a_template_that_is_no_jinja_fails_at_once() -> None:
+@pytest.mark.parametrize("text", ["{% for m in %}", "{{ messages | random }}"])
+def test_a_template_that_is_no_jinja_or_draws_lots_fails_at_once(text: str) -> None:
     with pytest.raises(TemplateSyntaxError):
-        rendered(TALK, text="{% for m in %}")
+        rendered(TALK, text=text)
 
 
 def test_nulls_of_storage_are_absent_for_a_template() -> None:

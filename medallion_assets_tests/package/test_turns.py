@@ -204,6 +204,12 @@ def test_spans_are_told_from_each_other_where_texts_repeat() -> None:
     assert found.text.encode()[: span.start].decode().count("one") == 1
 
 
+def test_a_text_that_is_all_of_the_templates_own_words_is_learned() -> None:
+    text = loop(TURN, before="{{ '{}' if tools else '' }}")
+    messages = [turn("user", "q"), turn("assistant", "{}")]
+    assert learned(rendered(messages, text=text)) == ["{}" + END]
+
+
 def test_a_text_that_spells_a_placeholder_is_a_text() -> None:
     messages = [turn("user", "Zq7xK0e"), turn("assistant", "Zq7xK1e Zq7xK9e"), *TALK]
     assert learned(rendered(messages))[0] == "Zq7xK1e Zq7xK9e" + END

@@ -1,21 +1,12 @@
 """Which document goes into which bin: best fit over a whole partition.
 
-Belongs here: the plan, on lengths alone. Does not: tokens (sft.py). The plan is a pure function of
+Belongs here: the plan, on lengths alone. Does not: tokens (units/sft_pairs.py). The plan is a pure function of
 (lengths, order), so no batch size, worker count or memory limit can change it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-
-import numpy as np
-
-
-def longest_first(lengths: Sequence[int], record_ids: Sequence[str]) -> list[int]:
-    """The order in which documents are taken; of equal length, by id, so that it never hangs on the rows'."""
-    ids = np.array(record_ids, np.bytes_)
-    order: list[int] = np.lexsort((ids, -np.array(lengths, np.int64))).tolist()
-    return order
 
 
 def best_fit(lengths: Sequence[int], order: Iterable[int], capacity: int) -> list[list[int]]:

@@ -157,7 +157,8 @@ class Joiner:
         watched = form.messages([trace.watched(text) for text in range(len(trace.texts))])
 
         def read(text: str) -> Rendering:
-            found = [(_form_of(trace, int(each[1]))[0], *each.span()) for each in WATCHED.finditer(text)]
+            forms = list(trace.forms)
+            found = [(forms[int(each[1])][0], *each.span()) for each in WATCHED.finditer(text)]
             return Rendering(text, tuple(Shown(*each) for each in found))
 
         talk = Veiled(self._template, watched, form.owners(), Setting(None, form.day), read)
@@ -167,19 +168,16 @@ class Joiner:
         if any(PREFIX in piece for piece in pieces):
             raise Untraceable
         spans = [_borders(span, whole, pieces) for turn in turns for span in turn.spans]
+        forms = list(trace.forms)
         return Plan(
             tuple(trace.questions),
             tuple(pieces),
-            tuple(_form_of(trace, int(found[1])) for found in WATCHED.finditer(whole.text)),
+            tuple(forms[int(found[1])] for found in WATCHED.finditer(whole.text)),
             np.array(spans, np.int64).reshape(-1, 4, 2),
             tuple(turn.message for turn in turns for _ in turn.spans),
             tuple(turn.message for turn in turns if not turn.spans),
             self._control("x".join(pieces)),
         )
-
-
-def _form_of(trace: Trace, number: int) -> tuple[int, tuple[Strip, ...]]:
-    return list(trace.forms)[number]
 
 
 def _strip(texts: pa.LargeStringArray, strips: tuple[Strip, ...]) -> pa.LargeStringArray:

@@ -20,7 +20,7 @@ from medallion_assets.package.render.template import (
     with_written_arguments,
 )
 from medallion_assets.package.render.turns import Span, Turn, Veiled, turns_of
-from medallion_assets.package.render.veil import PREFIX, Rendering, Veil, places, veiled
+from medallion_assets.package.render.veil import PREFIX, Rendering, Veil, places, scaffold_of, veiled
 from medallion_assets.records import Rejected
 
 LAYOUTS_KEPT = 4096
@@ -79,6 +79,7 @@ class Renderer:
         """Raises Rejected where the text or its spans can't be established."""
         messages, text = self._rendered(self._messages(stored, setting), setting)
         layout, found = self._fitting(messages, setting, text)
+        self._template.refuse_more_control_tokens(text, scaffold_of(layout.whole))
         wanted = {number for number, message in enumerate(stored) if message.get("train")}
         spans = layout.spans(found, wanted)
         unshown = sum(turn.message in wanted and not turn.spans for turn in layout.turns)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medallion_assets.package.conversations import Outcomes
-from medallion_assets.package.list_columns import Numbers, borders, lengths
+from medallion_assets.package.list_columns import Numbers, borders, lengths, list_array
 from medallion_assets.package.tokens.encode import Signed
 from medallion_assets.package.tokens.tokenizer import LoadedTokenizer
 from medallion_assets.records import Rejected
@@ -33,7 +33,7 @@ def spoken(turns: pa.ListArray) -> pa.ListArray:
     """Role and content of each turn; a thought stands before what is said, as reasoning models write."""
     values = turns.flatten()
     said = pa.StructArray.from_arrays([_field(values, "role"), _content(values)], fields=list(TURN))
-    return _lists(turns, said, TURNS)
+    return list_array(borders(lengths(turns)), said, TURNS)
 
 
 def joined(first: pa.ListArray, then: pa.ListArray) -> pa.ListArray:
@@ -41,8 +41,7 @@ def joined(first: pa.ListArray, then: pa.ListArray) -> pa.ListArray:
     rows = np.concatenate([_rows(first), _rows(then)])
     order = pa.array(np.argsort(rows, kind="stable"))
     turns = pa.concat_arrays([first.flatten(), then.flatten()]).take(order)
-    ends = pa.array(borders(lengths(first) + lengths(then)), pa.int32())
-    return pa.ListArray.from_arrays(ends, turns, type=MESSAGES)
+    return list_array(borders(lengths(first) + lengths(then)), turns, MESSAGES)
 
 
 def encoded_by_speech(
@@ -91,7 +90,8 @@ def _bare(turns: pa.ListArray) -> pa.ListArray:
     values = turns.flatten()
     told = {"role": _field(values, "role"), "content": _content(values), "train": _field(values, "train")}
     kept = [told.get(field.name, pa.nulls(len(values), field.type)) for field in MESSAGE]
-    return _lists(turns, pa.StructArray.from_arrays(kept, fields=list(MESSAGE)), MESSAGES)
+    said = pa.StructArray.from_arrays(kept, fields=list(MESSAGE))
+    return list_array(borders(lengths(turns)), said, MESSAGES)
 
 
 def _says_more(turns: pa.ListArray) -> Numbers:
@@ -112,11 +112,6 @@ def _content(values: pa.StructArray) -> pa.StringArray:
 
 def _field(values: pa.StructArray, name: str) -> pa.Array:
     return pc.struct_field(values, [name])
-
-
-def _lists(like: pa.ListArray, values: pa.Array, type_: pa.ListType) -> pa.ListArray:
-    """Lists of these values, as many in a row as there."""
-    return pa.ListArray.from_arrays(pa.array(borders(lengths(like)), pa.int32()), values, type=type_)
 
 
 def _rows(turns: pa.ListArray) -> Numbers:

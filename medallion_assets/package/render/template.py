@@ -71,6 +71,13 @@ class ChatTemplate:
             detail = f"the text spells the control token {found!r}, which would end or fake a turn"
             raise Rejected("control_token_in_text", detail)
 
+    def refuse_more_control_tokens(self, text: str, scaffold: Iterable[str]) -> None:
+        """Raises Rejected if the text has more of them than the template wrote."""
+        if self.control and len(self.control.findall(text)) != sum(
+            len(self.control.findall(piece)) for piece in scaffold
+        ):
+            raise pieced_together()
+
     def _rendered(self, messages: Sequence[Message], setting: Setting, *, prompt: bool, marking: bool) -> str:
         try:
             return compiled(self.text, marking=marking).render(
@@ -86,6 +93,11 @@ class ChatTemplate:
         except TEMPLATE_FAULTS as error:
             detail = f"the chat template refuses this conversation: {error}"
             raise Rejected("template_refused", detail) from error
+
+
+def pieced_together() -> Rejected:
+    detail = "what was written spells a control token together with what stands beside it"
+    return Rejected("control_token_in_text", detail)
 
 
 def for_template(stored: Mapping[str, Any]) -> Message:

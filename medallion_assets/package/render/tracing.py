@@ -35,6 +35,8 @@ ALLOWED_NODES = (
 ALLOWED_FILTERS = frozenset({"trim", "string", "tojson", "default", "d", "length", "count", "first", "last"})
 ALLOWED_METHODS = frozenset({"strip", "lstrip", "rstrip", "startswith", "endswith", "get", "split"})
 ALLOWED_FUNCTIONS = frozenset({"namespace", "raise_exception", "strftime_now", "range", "dict"})
+# A plain string or the clock that is given a text by these looks into it unseen.
+LOOKING = frozenset({"trim", "strip", "lstrip", "rstrip", "startswith", "endswith", "split", "strftime_now"})
 
 
 class Untraceable(Exception):
@@ -50,9 +52,6 @@ class Question:
     method: str
     argument: Any
     answer: bool
-
-    def same_for(self, text: str) -> bool:
-        return _answer(stripped(text, self.strips), self.method, self.argument) is self.answer
 
 
 @dataclass
@@ -86,20 +85,34 @@ def can_be_traced(template: str) -> bool:
 def _can_be_traced(node: nodes.Node) -> bool:
     match node:
         case nodes.Filter(name=name):
-            return name in ALLOWED_FILTERS
+            return name in ALLOWED_FILTERS and _is_given_no_text(name, node)
         case nodes.Call(node=nodes.Getattr(attr=name)):
-            return name in ALLOWED_METHODS
+            return name in ALLOWED_METHODS and _is_given_no_text(name, node)
         case nodes.Call(node=nodes.Name(name=name)):
-            return name in ALLOWED_FUNCTIONS
+            return name in ALLOWED_FUNCTIONS and _is_given_no_text(name, node)
         case nodes.CallBlock(call=nodes.Call(node=called)):
             return isinstance(called, nodes.ExtensionAttribute)
         case nodes.For(recursive=recursive):
             return not recursive
         case nodes.Mod(right=right):
             return isinstance(right, nodes.Const)
-        case nodes.Operand(op="in" | "notin", expr=nodes.Const(value=str())):
+        case nodes.Compare(expr=left, ops=ops):
+            compared = zip([left, *(each.expr for each in ops)], ops, strict=False)
+            return all(_is_seen(before, operand) for before, operand in compared)
+        case nodes.Test(name="in"):
             return False
     return isinstance(node, ALLOWED_NODES)
+
+
+def _is_given_no_text(name: str, node: Any) -> bool:
+    given = [*node.args, *node.kwargs, node.dyn_args, node.dyn_kwargs]
+    return name not in LOOKING or all(each is None or isinstance(each, nodes.Const) for each in given)
+
+
+def _is_seen(left: nodes.Expr, operand: nodes.Operand) -> bool:
+    """A plain string that is asked whether it holds a text looks unseen; a list asks the text itself."""
+    asks = operand.op not in ("in", "notin") or isinstance(operand.expr, nodes.List | nodes.Tuple)
+    return asks or isinstance(left, nodes.Const)
 
 
 def _answer(text: str, method: str, argument: Any) -> bool:

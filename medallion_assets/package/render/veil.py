@@ -56,6 +56,8 @@ class Veil:
         if cuts is None:
             return self._placeholder(message, text)
         parts = cuts.split(text)
+        if not any(part.strip() for part in parts[::2]):  # such a text would stay in sight, as if unsaid
+            return self._placeholder(message, text)
         parts[::2] = [self._placeholder(message, part) for part in parts[::2]]
         return "".join(parts)
 

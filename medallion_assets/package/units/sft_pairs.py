@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from medallion_assets.package.choose.select import PROVENANCE
 from medallion_assets.package.conversations import UNSHOWN_TURNS, Outcomes, Row, encoded
+from medallion_assets.package.list_columns import list_array
 from medallion_assets.package.packing.documents import Documents
 from medallion_assets.package.packing.pack import PACKINGS
 from medallion_assets.package.packing.too_long import ranges_of
@@ -21,7 +23,6 @@ from medallion_assets.package.tokens.encode import ids_and_labels
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import REJECTS, TableSchema
 
-PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line", "record_id")
 COLUMNS = (*PROVENANCE, "messages", "tools")
 
 
@@ -72,21 +73,15 @@ def _row_group(bins: Sequence[Sequence[int]], documents: Documents, schema: Tabl
     document_borders = np.cumsum([0, *map(len, bins)]).astype(np.int32)
     token_borders = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[document_borders]
     ids, labels = ids_and_labels(documents.tokens(numbers))
-    columns = [
-        _lists(schema, "input_ids", token_borders, ids),
-        _lists(schema, "labels", token_borders, labels),
-        _lists(schema, "seq_lengths", document_borders, lengths),
-        _lists(schema, "record_ids", document_borders, documents.record_ids(numbers)),
-        _lists(schema, "record_offsets", document_borders, documents.offsets(numbers)),
-    ]
+    found = {
+        "input_ids": (token_borders, ids),
+        "labels": (token_borders, labels),
+        "seq_lengths": (document_borders, lengths),
+        "record_ids": (document_borders, documents.record_ids(numbers)),
+        "record_offsets": (document_borders, documents.offsets(numbers)),
+    }
+    columns = [list_array(*found[field.name], field.type) for field in schema.arrow]
     return pa.Table.from_arrays(columns, schema=schema.arrow)
-
-
-def _lists(schema: TableSchema, column: str, borders: Any, values: Any) -> pa.Array:
-    type_ = schema.arrow.field(column).type
-    return pa.ListArray.from_arrays(
-        pa.array(borders, pa.int32()), pa.array(values, type_.value_type), type=type_
-    )
 
 
 def _summary(documents: Documents, bins: int, rules: Packaging) -> dict[str, Any]:
