@@ -17,6 +17,7 @@ import msgspec
 
 from medallion_assets.release.errors import DamagedRelease, NoRelease
 from medallion_assets.roots import Roots
+from medallion_assets.schemas import RL_CURRICULUM
 
 RELEASES = "releases"
 MANIFEST_NAME = "manifest.json"
@@ -25,6 +26,9 @@ CARD_NAME, REPORT_NAME = "README.md", "report.html"
 MANIFEST_VERSION = 1
 TRAIN = "train"
 ROWS = "rows"  # the layout that gold itself has
+# Units of which each partition holds all there is up to its day, and what that means for where they begin.
+WHOLE_UNITS = (RL_CURRICULUM.name,)
+BEGINNING = "0001-01-01"
 
 
 class ReleasedFile(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -115,6 +119,11 @@ class ReleaseManifest(msgspec.Struct, frozen=True):
         for file in self.files:
             if file.recipe is not None and file.layout == layout and recipe in (None, file.recipe):
                 yield file
+
+    def first_of(self, recipe: str) -> str:
+        """The first landing date of what the recipe may hold."""
+        [unit] = (each["unit"] for each in self.configuration["recipes"] if each["name"] == recipe)
+        return BEGINNING if unit in WHOLE_UNITS else self.first
 
     def encode(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
