@@ -1,4 +1,4 @@
-"""Laws of releases that hold every unit: each record of each export is told, and a curriculum is taken once."""
+"""Laws of releases of all units: each record of each export is told, and a curriculum is taken once."""
 
 from __future__ import annotations
 
