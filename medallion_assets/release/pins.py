@@ -119,7 +119,8 @@ def schemas_of(lineage: Lineage) -> dict[str, str]:
 
 
 def environment_of(lineage: Lineage) -> Environment:
-    code = {stage.table.full_name: stage.code_version for stage in lineage.made()}
+    # By path, since a gold table can't be asked for its name where its tokenizer is gone.
+    code = {"/".join(stage.asset_path): stage.code_version for stage in lineage.made()}
     code |= {name: code_digest(modules, LIBRARIES) for name, modules in OWN_CODE.items()}
     return Environment(
         platform.python_version(), unicodedata.unidata_version, installed_packages(), code, module_digests()
