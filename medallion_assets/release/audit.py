@@ -21,6 +21,7 @@ from medallion_assets.release.differences import (
     altered_files,
     files_that_differ,
     partitions_that_differ,
+    pins_that_differ,
 )
 from medallion_assets.release.drift import (
     ABSENT,
@@ -32,10 +33,10 @@ from medallion_assets.release.drift import (
     tokenizer_drift,
 )
 from medallion_assets.release.lineage import Lineage
-from medallion_assets.release.manifest import PinnedExport, Release
+from medallion_assets.release.manifest import MANIFEST_NAME, PinnedExport, Release
 from medallion_assets.release.pins import TOKENIZERS, environment_of, pinned_exports
 from medallion_assets.release.rebuild import bronze_part, pinned_lineage, rebuilt
-from medallion_assets.release.verify import altered, what_is_wrong
+from medallion_assets.release.verify import altered, strangers, what_is_wrong
 from medallion_assets.storage import files
 from medallion_assets.storage.store import PartitionStore
 
@@ -65,7 +66,7 @@ def audit(release: Release, store: PartitionStore, today: Today | None) -> Audit
 
     Without `today`, nothing is said of what is configured now.
     """
-    wrong = altered(release)
+    wrong = altered(release) | dict.fromkeys(strangers(release), "is not part of the release")
     exports = list(_altered_exports(release, store))
     with _scratch(release, store) as scratch:
         try:
@@ -82,6 +83,8 @@ def audit(release: Release, store: PartitionStore, today: Today | None) -> Audit
             *altered_files(release, wrong, again),
             *partitions_that_differ(release, again, rows),
             *files_that_differ(release, again, known=wrong),
+            *pins_that_differ(release, again),
+            *_exports_told_otherwise(release, lineage, store),
         ]
         return _audit(release, differences, drifts)
 
@@ -122,6 +125,17 @@ def _altered_exports(release: Release, store: PartitionStore) -> Iterator[Differ
             location = unreadable_place(path) if path.exists() else None
             what = f"{export.part} of the export {export.sha256} ({export.file!r}) {wrong}"
             yield Difference("data", _bronze(export), what, location)
+
+
+def _exports_told_otherwise(
+    release: Release, lineage: Lineage, store: PartitionStore
+) -> Iterator[Difference]:
+    """A rebuild takes what the manifest says of its exports; bronze's own manifests know better."""
+    known = {export.place: export for export in pinned_exports(lineage, store)}
+    for export in release.manifest.exports:
+        if known.get(export.place, export) != export:
+            what = f"what is said of the export {export.sha256} ({export.file!r}) is not what bronze says"
+            yield Difference("data", MANIFEST_NAME, what)
 
 
 def _bronze(export: PinnedExport) -> str:

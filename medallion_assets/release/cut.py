@@ -43,7 +43,7 @@ from medallion_assets.release.pins import (
     pinned_tokenizers,
     schemas_of,
 )
-from medallion_assets.release.records import write_ledger
+from medallion_assets.release.records import Passed, write_ledger
 from medallion_assets.release.verify import verify
 from medallion_assets.report.card import card_of
 from medallion_assets.report.page import page_of
@@ -153,7 +153,7 @@ def _written(plan: Plan, store: PartitionStore, frozen: list[Frozen], folder: Pa
     tokenizers = list(pinned_tokenizers(lineage, plan.configuration))
     listed += [kept for pin, source in tokenizers for kept in kept_tokenizer(pin, source, folder)]
     for recipe in lineage.recipes:
-        ledger = write_ledger(lineage, recipe, store, made(folder / RECORDS_FOLDER))
+        ledger = write_ledger(Passed(lineage, recipe, store), made(folder / RECORDS_FOLDER))
         listed.append(other(f"{RECORDS_FOLDER}/{ledger.name}", folder, rows=ledger.rows))
     manifest = ReleaseManifest(
         name=config.name,

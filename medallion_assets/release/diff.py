@@ -164,7 +164,7 @@ def _moved(duck: DuckDBPyConnection, here: Release, there: Release, recipe: str)
     values = {
         "here": str(ledger_of(here.folder, recipe)),
         "there": str(ledger_of(there.folder, recipe)),
-        "first": there.manifest.first,
+        "first": there.manifest.first_of(recipe),
         "last": there.manifest.last,
         "exports": [each.sha256 for each in there.manifest.exports],
     }

@@ -12,11 +12,19 @@ from dataclasses import dataclass
 from medallion_assets.release.compare import Location, first_difference, unreadable_place
 from medallion_assets.release.drift import Cause, changed_tables
 from medallion_assets.release.lineage import Lineage
-from medallion_assets.release.manifest import CARD_NAME, REPORT_NAME, TRAIN, Release, ReleasedFile
+from medallion_assets.release.manifest import (
+    CARD_NAME,
+    MANIFEST_NAME,
+    REPORT_NAME,
+    TRAIN,
+    Release,
+    ReleasedFile,
+)
 from medallion_assets.release.pins import TOKENIZERS
 from medallion_assets.schemas import EVAL_INDEX
 from medallion_assets.storage.store import PartitionStore
 
+TOLD_AGAIN = ("exports", "tokenizers", "schemas")
 Kind = tuple[str | None, ...]
 
 
@@ -58,8 +66,10 @@ def altered_files(
 
 def _altered_file(release: Release, path: str, what: str, again: Release | None) -> Difference:
     """The file's twin in the rebuild, where there is one, tells the row."""
-    file = next(file for file in release.manifest.files if file.path == path)
+    file = next((file for file in release.manifest.files if file.path == path), None)
     cause: Cause = "tokenizer" if path.startswith(f"{TOKENIZERS}/") else "data"
+    if file is None:
+        return Difference(cause, path, f"{path} {what}")
     if what == "is missing" or not path.endswith(".parquet"):
         return Difference(cause, _where(file), f"{path} {what}")
     if again is None:
@@ -98,7 +108,7 @@ def files_that_differ(release: Release, again: Release, *, known: Container[str]
     for kind in sorted({*then, *now}, key=str):
         file, twin = then.get(kind), now.get(kind)
         there = file or twin
-        if there is None or there.path in known or (file and twin and file.sha256 == twin.sha256):
+        if there is None or there.path in known or file == twin:
             continue
         table = f"gold/{there.recipe}" if there.recipe else ""
         cause = _cause(release, again, table)
@@ -106,10 +116,23 @@ def files_that_differ(release: Release, again: Release, *, known: Container[str]
             lacking = "is not made any more" if file else "is made now, and was not released"
             yield Difference(cause, _where(there), f"{there.path} {lacking}")
             continue
+        if file.sha256 == twin.sha256:
+            yield Difference(
+                cause, MANIFEST_NAME, f"{file.path} has other rows or tokens than it is listed with"
+            )
+            continue
         location = None
         if file.path.endswith(".parquet"):
             location = first_difference(release.path(file), again.path(twin))
         yield Difference(cause, _where(file), f"{file.path} comes out with other bytes", location)
+
+
+def pins_that_differ(release: Release, again: Release) -> Iterator[Difference]:
+    """What else the manifest says, all of which a rebuild says again."""
+    for name in TOLD_AGAIN:
+        if getattr(release.manifest, name) != getattr(again.manifest, name):
+            cause = _cause(release, again, "")
+            yield Difference(cause, MANIFEST_NAME, f"its {name} come out otherwise")
 
 
 def _cause(release: Release, again: Release, table: str) -> Cause:

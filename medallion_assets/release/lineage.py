@@ -5,15 +5,16 @@ Belongs here: the closure over inputs, and days. Does not: what of it is written
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from medallion_assets.config_release import ReleaseConfig
 from medallion_assets.conform.evals import EvalStage
 from medallion_assets.curate.decontaminate.stages import EvalIndexStage
 from medallion_assets.curate.stage import UnitStage
 from medallion_assets.package.stage import GoldStage
-from medallion_assets.release.manifest import TRAIN
+from medallion_assets.release.manifest import TRAIN, WHOLE_UNITS
 from medallion_assets.schemas import EVAL_PREFIX
 from medallion_assets.stage import Stage, is_outdated
 from medallion_assets.stages import PipelineStages
@@ -40,17 +41,36 @@ class Lineage:
         upstream = _upstream(stages, [gold for splits in recipes.values() for gold in splits.values()])
         return Lineage(upstream, recipes, units, release.first.isoformat(), release.last.isoformat())
 
-    def keys(self, stage: Stage, found: Sequence[str] | set[str]) -> list[str]:
+    def keys(self, stage: Stage, found: Collection[str], store: PartitionStore) -> list[str]:
         """Those of these partitions that the release depends on, ascending.
 
         A day of silver knows all before it. Evaluation sets count as they are, whenever they landed: every
-        day is held against the newest of them.
+        day is held against the newest of them. Where each partition holds everything up to its day, gold is
+        taken from the newest alone.
         """
         if isinstance(stage, GoldStage):
-            return sorted(key for key in found if self.first <= key <= self.last)
+            return self._taken(stage, found, store)
         if _is_of_evals(stage):
             return sorted(found)
         return sorted(key for key in found if key <= self.last)
+
+    def days(self, recipe: str, table: Table, store: PartitionStore) -> list[str]:
+        """The partitions of a table that the recipe's records passed, or fell out of."""
+        gold, found = self.recipes[recipe][TRAIN], store.keys(table)
+        if _is_whole(gold) and table != gold.silver and table.layer != "gold":
+            return [key for key in found if key <= self.last]
+        return self._taken(gold, found, store)
+
+    def _taken(self, gold: GoldStage, found: Collection[str], store: PartitionStore) -> list[str]:
+        if _is_whole(gold):
+            return [key for key in self._newest(gold.silver, store) if key in found]
+        return sorted(key for key in found if self.first <= key <= self.last)
+
+    def _newest(self, table: Table, store: PartitionStore) -> list[str]:
+        """The day since which the newest partition is as it is: days on which nothing came repeat it."""
+        found = store.manifests(table, upto=self.last)[::-1]
+        alike = takewhile(lambda each: each[1].content_hash == found[0][1].content_hash, found)
+        return [key for key, _ in alike][-1:]
 
     def gold(self) -> Iterator[GoldStage]:
         return (stage for splits in self.recipes.values() for stage in splits.values())
@@ -63,7 +83,7 @@ class Lineage:
         return (stage for stage in self.stages if stage.asset_path[0] != "bronze")
 
     def manifests(self, stage: Stage, store: PartitionStore) -> Iterator[tuple[str, Manifest]]:
-        for key in self.keys(stage, store.keys(stage.table)):
+        for key in self.keys(stage, store.keys(stage.table), store):
             if manifest := store.manifest(stage.table, key):
                 yield key, manifest
 
@@ -72,7 +92,7 @@ class Lineage:
         return [
             f"{stage.table.full_name} {key}"
             for stage in self.made()
-            for key in self.keys(stage, {*stage.due(store), *store.keys(stage.table)})
+            for key in self.keys(stage, {*stage.due(store), *store.keys(stage.table)}, store)
             if is_outdated(stage, store, key)
         ]
 
@@ -109,3 +129,7 @@ def _upstream(stages: PipelineStages, gold: Sequence[Stage]) -> tuple[Stage, ...
 
 def _is_of_evals(stage: Stage) -> bool:
     return isinstance(stage, EvalStage | EvalIndexStage) or stage.asset_path[1].startswith(EVAL_PREFIX)
+
+
+def _is_whole(gold: GoldStage) -> bool:
+    return gold.unit in WHOLE_UNITS

@@ -6,6 +6,7 @@ hashing (verify.py).
 
 from __future__ import annotations
 
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def load(
         return streamed(found, streaming if isinstance(streaming, Stream) else Stream())
     from datasets import Dataset
 
-    return Dataset.from_parquet([str(path) for path in found])
+    return Dataset.from_parquet([escape(str(path)) for path in found])  # which it takes for patterns
 
 
 def paths(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import msgspec
 
 from medallion_assets.release.errors import DamagedRelease, NoRelease
 from medallion_assets.roots import Roots
+from medallion_assets.schemas import RL_CURRICULUM
 
 RELEASES = "releases"
 MANIFEST_NAME = "manifest.json"
@@ -25,6 +27,12 @@ CARD_NAME, REPORT_NAME = "README.md", "report.html"
 MANIFEST_VERSION = 1
 TRAIN = "train"
 ROWS = "rows"  # the layout that gold itself has
+# Units of which each partition holds all there is up to its day, and what that means for where they begin.
+WHOLE_UNITS = (RL_CURRICULUM.name,)
+BEGINNING = "0001-01-01"
+# What names of ours are made of: releases and recipes, and what lies in a folder of the store.
+SLUG = re.compile(r"[a-z][a-z0-9_]*")
+PIECE = re.compile(r"[a-z0-9][a-z0-9_-]*(\.[a-z0-9_-]+)*")
 
 
 class ReleasedFile(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -59,6 +67,11 @@ class PinnedExport(msgspec.Struct, frozen=True, omit_defaults=True):
     part_sha256: str
     part_bytes: int
     order: int | None = None
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Where the part lies in the store."""
+        return (self.source, self.landing_date, self.part)
 
 
 class PinnedPartition(msgspec.Struct, frozen=True):
@@ -116,6 +129,11 @@ class ReleaseManifest(msgspec.Struct, frozen=True):
             if file.recipe is not None and file.layout == layout and recipe in (None, file.recipe):
                 yield file
 
+    def first_of(self, recipe: str) -> str:
+        """The first landing date of what the recipe may hold."""
+        [unit] = (each["unit"] for each in self.configuration["recipes"] if each["name"] == recipe)
+        return BEGINNING if unit in WHOLE_UNITS else self.first
+
     def encode(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
 
@@ -145,12 +163,24 @@ def _faults(manifest: ReleaseManifest) -> Iterator[str]:
     if manifest.manifest_version != MANIFEST_VERSION:
         found = manifest.manifest_version
         yield f"{MANIFEST_NAME} is of version {found}, and {MANIFEST_VERSION} is read here"
-    for file in manifest.files:
-        if file.path.startswith("/") or ".." in file.path.split("/"):
-            yield f"{MANIFEST_NAME} names a file outside of the release: {file.path!r}"
+    for path in _paths(manifest):
+        if path.startswith("/") or ".." in path.split("/"):
+            yield f"{MANIFEST_NAME} names a file outside of the release: {path!r}"
     for export in manifest.exports:
-        if "/" in export.part:
-            yield f"{MANIFEST_NAME} names a part outside of its partition: {export.part!r}"
+        if wrong := [piece for piece in export.place if not PIECE.fullmatch(piece)]:
+            yield f"{MANIFEST_NAME} names a part outside of its partition: {', '.join(map(repr, wrong))}"
+    for name in (manifest.name, *manifest.recipes):
+        if not SLUG.fullmatch(name):
+            yield f"{MANIFEST_NAME} has a name that none of ours is like: {name!r}"
+    configured = {each["name"] for each in manifest.configuration.get("recipes", [])}
+    if lacking := [name for name in manifest.recipes if name not in configured]:
+        yield f"{MANIFEST_NAME} does not say how these recipes are configured: {', '.join(lacking)}"
+
+
+def _paths(manifest: ReleaseManifest) -> Iterator[str]:
+    """All that is looked for in the folder."""
+    yield from (file.path for file in manifest.files)
+    yield from (f"{pin.folder}/{name}" for pin in manifest.tokenizers for name in ("", *pin.files))
 
 
 def ledger_of(folder: Path, recipe: str) -> Path:
@@ -168,13 +198,20 @@ def find_release(name: str | Path, data: Path | None = None) -> Release:
 
     Raises NoRelease where there is none, DamagedRelease where its manifest can't be read.
     """
-    folder = Path(name)
-    if isinstance(name, str) and os.sep not in name:
-        root = data or Roots.from_environment().data
-        folder = release_folder(root, name)
-        if not (folder / MANIFEST_NAME).is_file():
-            there = ", ".join(release_names(root)) or "none"
-            raise NoRelease(f"there is no release {name} in {root / RELEASES}; there are: {there}")
+    if isinstance(name, Path) or os.sep in name:
+        return _release_in(Path(name).absolute())
+    root = data or Roots.from_environment().data
+    folder = release_folder(root, name)
+    if not (folder / MANIFEST_NAME).is_file():
+        there = ", ".join(release_names(root)) or "none"
+        raise NoRelease(f"there is no release {name} in {root / RELEASES}; there are: {there}")
+    found = _release_in(folder)
+    if found.manifest.name != name:
+        raise DamagedRelease(folder, [f"{MANIFEST_NAME} is of the release {found.manifest.name}"])
+    return found
+
+
+def _release_in(folder: Path) -> Release:
     try:
         return Release(folder, (folder / MANIFEST_NAME).read_bytes())
     except FileNotFoundError as error:

@@ -67,14 +67,16 @@ def pinned_exports(lineage: Lineage, store: PartitionStore) -> Iterator[PinnedEx
 
 
 def pinned_partitions(lineage: Lineage, store: PartitionStore) -> Iterator[PinnedPartition]:
-    """But for evaluation sets, whose days repeat each other, and for what is empty."""
+    """But for evaluation sets, whose days repeat each other, and for what is empty or repeats another day."""
     for stage in lineage.made():
         if stage.asset_path[1].startswith(EVAL_PREFIX):
             continue
+        before = ""
         for key, manifest in lineage.manifests(stage, store):
-            if manifest.rows or manifest.rejected_rows:
+            if (manifest.rows or manifest.rejected_rows) and manifest.content_hash != before:
                 table = stage.table.full_name
                 yield PinnedPartition(table, key, manifest.rows, manifest.content_hash)
+            before = manifest.content_hash
 
 
 def eval_index_of(lineage: Lineage, store: PartitionStore) -> str | None:
@@ -117,7 +119,8 @@ def schemas_of(lineage: Lineage) -> dict[str, str]:
 
 
 def environment_of(lineage: Lineage) -> Environment:
-    code = {stage.table.full_name: stage.code_version for stage in lineage.made()}
+    # By path, since a gold table can't be asked for its name where its tokenizer is gone.
+    code = {"/".join(stage.asset_path): stage.code_version for stage in lineage.made()}
     code |= {name: code_digest(modules, LIBRARIES) for name, modules in OWN_CODE.items()}
     return Environment(
         platform.python_version(), unicodedata.unidata_version, installed_packages(), code, module_digests()

@@ -37,7 +37,7 @@ def rebuilt(release: Release, store: PartitionStore, scratch: Path) -> Release:
     mine = PartitionStore(scratch)
     _link_bronze(manifest, store, mine)
     for stage in lineage.made():
-        for key in lineage.keys(stage, stage.due(mine)):
+        for key in lineage.keys(stage, stage.due(mine), mine):
             build = stage.build(mine, key)
             if not isinstance(build, Append):
                 mine.overwrite(stage.table, key, build)

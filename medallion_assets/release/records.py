@@ -6,19 +6,21 @@ figures.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from medallion_assets.release.lineage import Lineage
+from medallion_assets.release.manifest import TRAIN
 from medallion_assets.schemas import PROVENANCE, Column, TableSchema
 from medallion_assets.storage.duck import connect
 from medallion_assets.storage.manifest import Part
 from medallion_assets.storage.parts import PartWriter
 from medallion_assets.storage.store import PartitionStore, Table
+from medallion_assets.trace.bins import LAYOUTS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -33,7 +35,7 @@ RECORDS = TableSchema(
         *PROVENANCE,
         Column("split", pa.string(), "The split that holds the record; null where none.", nullable=True),
         Column("documents", pa.int64(), "How many documents of the split it is.", nullable=True),
-        Column("tokens", pa.int64(), "Its tokens in them, where rows are packed.", nullable=True),
+        Column("tokens", pa.int64(), "Its tokens in them.", nullable=True),
         Column("rejected_by", pa.string(), "The table that it fell out of.", nullable=True),
         Column("stage", pa.string(), "The stage that rejected it.", nullable=True),
         Column("reason", pa.string(), "Reason code.", nullable=True),
@@ -43,14 +45,18 @@ RECORDS = TableSchema(
 )
 PLACE = "source, landing_date, export_sha256, record_number, line"
 READ = "read_parquet({paths}, hive_partitioning = false)"
-# A record that gold holds counts as held, whatever else of it was cut off or left out.
+# A record that gold holds counts as held, whatever else of it was cut off or left out. Of one that neither
+# side of a hold-out takes, the side that it belongs to says why.
 LEDGER = f"""
 WITH held AS (
     SELECT record_id, min(split) AS split, count(*) AS documents, sum(tokens)::BIGINT AS tokens
     FROM ({{packed}}) GROUP BY record_id
 ), refused AS (
     SELECT record_id, rejected_by, stage, reason, detail FROM ({{refused}})
-    QUALIFY row_number() OVER (PARTITION BY record_id ORDER BY rejected_by, stage, reason, detail) = 1
+    QUALIFY row_number() OVER (
+        PARTITION BY record_id
+        ORDER BY reason IN ('held_out', 'not_held_out'), rejected_by, stage, reason, detail
+    ) = 1
 )
 SELECT * FROM (
     SELECT DISTINCT silver.record_id, {PLACE}, split, documents, tokens,
@@ -77,12 +83,39 @@ FROM ({NONE_SILVER})
 """
 
 
-def write_ledger(lineage: Lineage, recipe: str, store: PartitionStore, folder: Path) -> Part:
+@dataclass(frozen=True)
+class Passed:
+    """What the recipe's records passed on their way, as queries; None where nothing is there."""
+
+    lineage: Lineage
+    recipe: str
+    store: PartitionStore
+
+    def packed(self, table: Table, split: str) -> str | None:
+        """A document each, however many a row of gold holds."""
+        layout = LAYOUTS[table.schema.name]
+        documents = f"unnest({layout.record_ids}) AS record_id, unnest({layout.lengths}) AS tokens"
+        return self._read(f"{documents}, '{split}' AS split", table)
+
+    def silver(self, table: Table) -> str | None:
+        return self._read(f"record_id, {PLACE}", table)
+
+    def rejects(self, table: Table) -> str | None:
+        why = f"'{table.full_name}' AS rejected_by, stage, reason, detail, twin_record_id"
+        return self._read(f"record_id, {PLACE}, {why}", table, rejects=True)
+
+    def _read(self, columns: str, table: Table, *, rejects: bool = False) -> str | None:
+        days = self.lineage.days(self.recipe, table, self.store)
+        paths = [path for key in days for path in self.store.paths(table, key, rejects=rejects)]
+        return f"SELECT {columns} FROM {READ.format(paths=_literal(paths))}" if paths else None
+
+
+def write_ledger(passed: Passed, folder: Path) -> Part:
     """The ledger of one recipe, in the folder: rows in one total order, so that the bytes are the same."""
-    writer = PartWriter(folder, RECORDS, label=recipe)
+    writer = PartWriter(folder, RECORDS, label=passed.recipe)
     try:
-        with connect(store.root / ".scratch") as duck:
-            for batch in _rows(duck, lineage, recipe, store):
+        with connect(passed.store.root / ".scratch") as duck:
+            for batch in _rows(duck, passed):
                 rows = pa.Table.from_batches([batch])
                 writer.write(pa.Table.from_arrays(rows.cast(_nullable()).columns, schema=RECORDS.arrow))
         return writer.finish()
@@ -96,57 +129,22 @@ def _nullable() -> pa.Schema:
     return pa.schema([field.with_nullable(True) for field in RECORDS.arrow])
 
 
-def _rows(
-    duck: DuckDBPyConnection, lineage: Lineage, recipe: str, store: PartitionStore
-) -> Iterator[pa.RecordBatch]:
-    splits = lineage.recipes[recipe]
+def _rows(duck: DuckDBPyConnection, passed: Passed) -> Iterator[pa.RecordBatch]:
+    splits = passed.lineage.recipes[passed.recipe]
     gold = {stage.table: split for split, stage in splits.items()}
-    tables = lineage.rejecting(recipe)
-    silver = next(iter(splits.values())).silver
+    before = [table for table in passed.lineage.rejecting(passed.recipe) if table not in gold]
     sql = LEDGER.format(
-        packed=_union([_packed(store, lineage, table, split) for table, split in gold.items()], NONE_PACKED),
-        silver=_union([_silver(store, lineage, silver)], NONE_SILVER),
-        refused=_union([_rejects(store, lineage, table) for table in gold], NONE_REJECTED),
-        fallen=_union(
-            [_rejects(store, lineage, table) for table in tables if table not in gold], NONE_REJECTED
-        ),
+        packed=_union([passed.packed(table, split) for table, split in gold.items()], NONE_PACKED),
+        silver=_union([passed.silver(splits[TRAIN].silver)], NONE_SILVER),
+        refused=_union(map(passed.rejects, gold), NONE_REJECTED),
+        fallen=_union(map(passed.rejects, before), NONE_REJECTED),
     )
-    found = duck.sql(sql, params={"gold": f"gold/{recipe}"})
+    found = duck.sql(sql, params={"gold": f"gold/{passed.recipe}"})
     yield from found.to_arrow_reader(BATCH_ROWS)
 
 
-def _union(queries: Sequence[str | None], none: str) -> str:
+def _union(queries: Iterable[str | None], none: str) -> str:
     return " UNION ALL ".join(filter(None, queries)) or none
-
-
-def _packed(store: PartitionStore, lineage: Lineage, table: Table, split: str) -> str | None:
-    """A gold row holds several documents, or is one record."""
-    paths = _paths(store, lineage, table)
-    if not paths:
-        return None
-    source = READ.format(paths=_literal(paths))
-    if "record_ids" in pq.read_schema(paths[0]).names:
-        documents = "unnest(record_ids) AS record_id, unnest(seq_lengths) AS tokens"
-        return f"SELECT record_id, '{split}' AS split, tokens FROM (SELECT {documents} FROM {source})"
-    return f"SELECT record_id, '{split}' AS split, NULL::INTEGER AS tokens FROM {source}"
-
-
-def _silver(store: PartitionStore, lineage: Lineage, table: Table) -> str | None:
-    paths = _paths(store, lineage, table)
-    return f"SELECT record_id, {PLACE} FROM {READ.format(paths=_literal(paths))}" if paths else None
-
-
-def _rejects(store: PartitionStore, lineage: Lineage, table: Table) -> str | None:
-    paths = _paths(store, lineage, table, rejects=True)
-    if not paths:
-        return None
-    why = f"'{table.full_name}' AS rejected_by, stage, reason, detail, twin_record_id"
-    return f"SELECT record_id, {PLACE}, {why} FROM {READ.format(paths=_literal(paths))}"
-
-
-def _paths(store: PartitionStore, lineage: Lineage, table: Table, *, rejects: bool = False) -> list[Path]:
-    days = (key for key in store.keys(table) if lineage.first <= key <= lineage.last)
-    return [path for key in days for path in store.paths(table, key, rejects=rejects)]
 
 
 def _literal(paths: Sequence[Path]) -> str:

@@ -40,7 +40,7 @@ def audit_lines(audit: Audit) -> Iterator[str]:
     if audit.passed:
         yield f"passed: {audit.files} files are as released, and {audit.exports} exports lead to them"
     else:
-        yield f"FAILED: {len(audit.differences)} differences"
+        yield f"FAILED: {_counted(len(audit.differences))}"
     if audit.skipped:
         yield f"not built again: {inert(audit.skipped)}"
     for difference in audit.differences:
@@ -69,6 +69,10 @@ def diff_lines(diff: Diff) -> Iterator[str]:
     if diff.pins:
         yield "pins:"
         yield from _drifts(diff.pins)
+
+
+def _counted(differences: int) -> str:
+    return f"{differences} difference{'' if differences == 1 else 's'}" if differences else "can't be told"
 
 
 def _difference(found: Difference) -> Iterator[str]:

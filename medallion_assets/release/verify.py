@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from medallion_assets.release.errors import DamagedRelease
-from medallion_assets.release.manifest import Release, ReleasedFile
+from medallion_assets.release.manifest import MANIFEST_NAME, Release, ReleasedFile
 
 
 def sha256_of(path: Path) -> str:
@@ -38,6 +38,17 @@ def altered(release: Release, files: Iterable[ReleasedFile] | None = None) -> di
         (file.path, what_is_wrong(release.path(file), sha256=file.sha256, size=file.size)) for file in chosen
     )
     return {path: wrong for path, wrong in checked if wrong is not None}
+
+
+def strangers(release: Release) -> list[str]:
+    """Files in the folder that the manifest does not list: a reader of all that lies there takes them too.
+
+    Hidden ones are no matter: readers leave them out, and file systems make them.
+    """
+    listed = {MANIFEST_NAME, *(file.path for file in release.manifest.files)}
+    there = (path.relative_to(release.folder) for path in release.folder.rglob("*") if not path.is_dir())
+    visible = (str(path) for path in there if not any(part.startswith(".") for part in path.parts))
+    return sorted(path for path in visible if path not in listed)
 
 
 def verify(release: Release, files: Iterable[ReleasedFile] | None = None) -> None:

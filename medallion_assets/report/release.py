@@ -75,7 +75,7 @@ def figures_of(manifest: ReleaseManifest, recipe: str, folder: Path) -> Figures:
     ledger = [str(ledger_of(folder, recipe))]
     rows = [str(folder / file.path) for file in manifest.data(recipe)]
     with tempfile.TemporaryDirectory() as scratch, connect(Path(scratch)) as duck:
-        landed = _landed(manifest)
+        landed = _landed(manifest, manifest.first_of(recipe))
         sources = (
             SourceFunnel(source, landed.get(source), *counts)
             for source, *counts in _found(duck, SOURCES, ledger)
@@ -88,11 +88,11 @@ def figures_of(manifest: ReleaseManifest, recipe: str, folder: Path) -> Figures:
         )
 
 
-def _landed(manifest: ReleaseManifest) -> dict[str, int]:
-    """Records of each source in the days of the release; every source that was ever landed has a number."""
+def _landed(manifest: ReleaseManifest, first: str) -> dict[str, int]:
+    """Records of each source from this day on; every source that was ever landed has a number."""
     counted = dict.fromkeys((export.source for export in manifest.exports), 0)
     for export in manifest.exports:
-        if manifest.first <= export.landing_date <= manifest.last:
+        if first <= export.landing_date <= manifest.last:
             counted[export.source] += export.rows
     return counted
 

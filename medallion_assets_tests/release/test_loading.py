@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -184,3 +185,9 @@ def test_days_meet_in_a_block(release: Release, monkeypatch: pytest.MonkeyPatch)
 
 def _ids_in(release: Release, file: Any) -> list[tuple[str, ...]]:
     return ids(pq.ParquetFile(release.path(file)).read().to_pylist())
+
+
+def test_a_path_is_no_pattern(release: Release, tmp_path: Path) -> None:
+    copy = tmp_path / "run [3] * ?"
+    shutil.copytree(release.folder, copy)
+    assert load(copy, "packed").to_list() == load(release.folder, "packed").to_list()

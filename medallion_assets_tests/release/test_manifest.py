@@ -38,16 +38,30 @@ def test_a_release_is_found_by_its_name_and_by_its_path(site: ReleaseSite) -> No
         ("path", "../../secret", "manifest.json names a file outside of the release: '../../secret'"),
         ("path", "/etc/passwd", "manifest.json names a file outside of the release: '/etc/passwd'"),
         ("part", "../part.parquet", "manifest.json names a part outside of its partition: '../part.parquet'"),
+        ("part", "..", "manifest.json names a part outside of its partition: '..'"),
+        ("source", "../../x", "manifest.json names a part outside of its partition: '../../x'"),
+        ("landing_date", "../x", "manifest.json names a part outside of its partition: '../x'"),
+        ("name", "x/../../../y", "manifest.json has a name that none of ours is like: 'x/../../../y'"),
+        ("configuration", {}, "manifest.json does not say how these recipes are configured: packed, plain"),
     ],
 )
 def test_a_manifest_that_we_did_not_write_is_refused(
     site: ReleaseSite, key: str, value: Any, message: str
 ) -> None:
     pins = json.loads((site.release().folder / "manifest.json").read_bytes())
-    {"path": pins["files"][0], "part": pins["exports"][0]}.get(key, pins)[key] = value
+    places = {
+        "path": pins["files"][0],
+        **dict.fromkeys(("part", "source", "landing_date"), pins["exports"][0]),
+    }
+    places.get(key, pins)[key] = value
     with pytest.raises(DamagedRelease) as caught:
         Release(Path("somewhere"), json.dumps(pins).encode())
     assert caught.value.problems == (message,)
+
+
+def test_a_path_may_start_from_where_one_stands(site: ReleaseSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(site.release().folder.parent)
+    assert find_release("./v1").folder == find_release(Path("v1")).folder == site.release().folder
 
 
 def test_a_manifest_that_was_cut_short_is_told(site: ReleaseSite) -> None:
