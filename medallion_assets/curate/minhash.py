@@ -13,6 +13,8 @@ from medallion_assets.text.alphabet import Array, mixed
 
 SLOTS = 64
 BANDS = 16
+# Their shingles are to stay in a core's cache while they are permuted for every slot.
+PASS_RECORDS = 256
 # Odd numbers, so that multiplying modulo 2^32 permutes the hashes.
 MULTIPLIERS = (mixed(np.arange(1, SLOTS + 1)) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
 # Times this, the highest byte of a number is the sum of its bytes.
@@ -23,15 +25,22 @@ MARGIN = 0.15
 
 def signatures(shingles: Array, first: Array) -> Array:
     """uint8 (records, SLOTS) of sets of uint32 that begin at first: int64 (records + 1,); 0 where empty."""
-    counts = np.diff(first)
-    found = np.zeros((len(counts), SLOTS), np.uint8)
-    filled = counts > 0
-    if filled.any():
-        begins = first[:-1][filled]
-        permuted = np.empty_like(shingles)
-        for slot, multiplier in enumerate(MULTIPLIERS):
-            np.multiply(shingles, multiplier, out=permuted)
-            found[filled, slot] = np.minimum.reduceat(permuted, begins).astype(np.uint8)
+    found = np.zeros((len(first) - 1, SLOTS), np.uint8)
+    filled = np.flatnonzero(np.diff(first))
+    for start in range(0, len(filled), PASS_RECORDS):
+        here = filled[start : start + PASS_RECORDS]
+        content = shingles[first[here[0]] : first[here[-1] + 1]]
+        found[here] = _minima(content, first[here] - first[here[0]]).T
+    return found
+
+
+def _minima(shingles: Array, begins: Array) -> Array:
+    """uint8 (SLOTS, sets) of sets that are not empty."""
+    found = np.empty((SLOTS, len(begins)), np.uint8)
+    permuted = np.empty_like(shingles)
+    for slot, multiplier in enumerate(MULTIPLIERS):
+        np.multiply(shingles, multiplier, out=permuted)
+        found[slot] = np.minimum.reduceat(permuted, begins)  # its lowest byte
     return found
 
 
