@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from medallion_assets.package.render.joining import Joiner
 from medallion_assets.package.render.plain import PlainTurns
-from medallion_assets.package.render.render import Renderer
+from medallion_assets.package.render.render import Rendered, Renderer
 from medallion_assets.package.render.rendered_batch import NOT_COUNTED, RenderedBatch, Texts
-from medallion_assets.package.render.template import ChatTemplate, Setting, pieced_together
+from medallion_assets.package.render.template import ChatTemplate, Setting
 from medallion_assets.package.rows import Columns, Row
 from medallion_assets.package.tokens.encode import Flat, Labeller, Signed
 from medallion_assets.package.tokens.tokenizer import LoadedTokenizer
@@ -91,13 +91,12 @@ class _Talks:
         labels = zip(texts.rows.tolist(), self._label(texts, flat), strict=True)
         found: dict[int, Signed | Rejected] = {**batch.rejects, **dict(labels)}
         for row in self._rows_with_others_control_tokens(texts, flat):
-            found[row] = self._refused(columns, row)
+            found[row] = self._refused(columns, row) or found[row]
         return [(Row(columns, row), found[row]) for row in range(columns.batch.num_rows)]
 
     def _put_alone(self, columns: Columns, row: int, batch: RenderedBatch) -> None:
-        render = self._renderer.prompt if self._prompt else self._renderer.talk
         try:
-            batch.put(row, render(columns.value(self._column, row), self._setting(columns, row)))
+            batch.put(row, self._alone(columns, row))
         except Rejected as reject:
             batch.reject(row, reject)
 
@@ -110,17 +109,18 @@ class _Talks:
         rows: list[int] = texts.rows[others].tolist()
         return rows
 
-    def _refused(self, columns: Columns, row: int) -> Rejected:
+    def _refused(self, columns: Columns, row: int) -> Rejected | None:
+        """None where nothing spells one: what a tokenizer doesn't know has a control token's id too."""
         try:
-            self._renderer.refuse_control_tokens(
-                columns.value(self._column, row), self._setting(columns, row)
-            )
+            self._alone(columns, row)
         except Rejected as reject:
             return reject
-        return pieced_together()
+        return None
 
-    def _setting(self, columns: Columns, row: int) -> Setting:
-        return Setting(columns.value("tools", row), columns.value("landing_date", row))
+    def _alone(self, columns: Columns, row: int) -> Rendered:
+        render = self._renderer.prompt if self._prompt else self._renderer.talk
+        setting = Setting(columns.value("tools", row), columns.value("landing_date", row))
+        return render(columns.value(self._column, row), setting)
 
     def _control_of(self, text: str) -> int:
         ids = self.tokenizer.core.encode(text, add_special_tokens=False).ids

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from medallion_assets.package.conversations import encoded, prompts_encoded
 from medallion_assets.package.render.joining import Joiner
@@ -21,7 +24,16 @@ from medallion_assets.package.tokens.encode import Signed, ids_and_labels, label
 from medallion_assets.package.tokens.tokenizer import LoadedTokenizer
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import RL_PROMPTS, SFT_PAIRS
-from medallion_assets_tests.package.chat import DAY, END, Row, conversations, rendered, shipped, turn
+from medallion_assets_tests.package.chat import (
+    DAY,
+    END,
+    Row,
+    conversations,
+    encoded_rows,
+    rendered,
+    shipped,
+    turn,
+)
 from medallion_assets_tests.package.templates import SAMPLES, THINKING, THOUGHT, TURN, loop
 
 LOOKING = {
@@ -177,6 +189,18 @@ def test_a_control_token_that_two_texts_make_together_is_found(shown: str) -> No
     ]
     found = outcomes(talks, text)
     assert [isinstance(each, str) and each for each in found] == ["control_token_in_text", False, False]
+
+
+def test_what_a_tokenizer_does_not_know_is_no_control_token() -> None:
+    words = ["<unk>", "<|im_start|>", END, "user", "assistant", "known"]
+    core = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    core.pre_tokenizer = WhitespaceSplit()
+    core.add_special_tokens(words[:3])
+    tokenizer = replace(shipped(), core=core, identity="words", control_tokens=tuple(words[:3]))
+    talks = [[turn("user", said), turn("assistant", "known")] for said in ("known", "new", "<unk>")]
+    found = [shown(each) for each in encoded_rows(rows_of(talks), tokenizer)]
+    known = [[1, 3, 5, 2, 1, 4, 5, 2], [*[-100] * 6, 5, 2]]
+    assert found == [known, [[1, 3, 0, *known[0][3:]], known[1]], "control_token_in_text"]
 
 
 def test_turns_that_are_not_shown_are_counted_by_row() -> None:

@@ -1,6 +1,6 @@
 """Which document goes into which bin: best fit over a whole partition.
 
-Belongs here: the plan, on lengths alone. Does not: tokens (units/sft_pairs.py). The plan is a pure function of
+Belongs here: the plan, on lengths alone. Does not: tokens (sft_pairs.py). The plan is a pure function of
 (lengths, order), so no batch size, worker count or memory limit can change it.
 """
 

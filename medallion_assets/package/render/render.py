@@ -103,12 +103,9 @@ class Renderer:
                 raise
             return written, self._template.render(written, setting, prompt=prompt)
 
-    def refuse_control_tokens(self, stored: Sequence[Mapping[str, Any]], setting: Setting) -> None:
+    def _messages(self, stored: Sequence[Mapping[str, Any]], setting: Setting) -> list[Message]:
         written = (message.get(key) for message in stored for key in WRITTEN_KEYS)
         self._template.refuse_control_tokens((*written, setting.tools))
-
-    def _messages(self, stored: Sequence[Mapping[str, Any]], setting: Setting) -> list[Message]:
-        self.refuse_control_tokens(stored, setting)
         return [for_template(message) for message in stored]
 
     def _fitting(

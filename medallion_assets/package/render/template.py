@@ -73,10 +73,12 @@ class ChatTemplate:
 
     def refuse_more_control_tokens(self, text: str, scaffold: Iterable[str]) -> None:
         """Raises Rejected if the text has more of them than the template wrote."""
-        if self.control and len(self.control.findall(text)) != sum(
-            len(self.control.findall(piece)) for piece in scaffold
-        ):
-            raise pieced_together()
+        if self.control is None:
+            return
+        found, known = (len(self.control.findall(each)) for each in (text, "\0".join(scaffold)))
+        if found != known:
+            detail = "what was written spells a control token together with what stands beside it"
+            raise Rejected("control_token_in_text", detail)
 
     def _rendered(self, messages: Sequence[Message], setting: Setting, *, prompt: bool, marking: bool) -> str:
         try:
@@ -93,11 +95,6 @@ class ChatTemplate:
         except TEMPLATE_FAULTS as error:
             detail = f"the chat template refuses this conversation: {error}"
             raise Rejected("template_refused", detail) from error
-
-
-def pieced_together() -> Rejected:
-    detail = "what was written spells a control token together with what stands beside it"
-    return Rejected("control_token_in_text", detail)
 
 
 def for_template(stored: Mapping[str, Any]) -> Message:
