@@ -124,9 +124,10 @@ def own_id(record: dict[str, Any]) -> str | None:
 
 
 def role(name: Any) -> str:
-    if not isinstance(name, str) or name.lower() not in ROLES:
+    known = ROLES.get(name.lower()) if isinstance(name, str) else None
+    if known is None:
         raise Rejected("unknown_role", f"role {name!r}; known: {', '.join(sorted(ROLES))}")
-    return ROLES[name.lower()]
+    return known
 
 
 def json_type(value: Any) -> str:
