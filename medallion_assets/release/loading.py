@@ -6,6 +6,7 @@ hashing (verify.py).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,9 +42,16 @@ def load(
     found = [release.path(file) for file in files]
     if streaming:
         return streamed(found, streaming if isinstance(streaming, Stream) else Stream())
-    from datasets import Dataset
+    return _mapped(found)
 
-    return Dataset.from_parquet([escape(str(path)) for path in found])  # which it takes for patterns
+
+def _mapped(found: Sequence[Path]) -> Dataset:
+    """By the library, which left to itself takes paths for patterns and holds each file in memory whole."""
+    from datasets import Dataset
+    from pyarrow.dataset import ParquetFragmentScanOptions
+
+    options = ParquetFragmentScanOptions(pre_buffer=False)
+    return Dataset.from_parquet([escape(str(path)) for path in found], fragment_scan_options=options)
 
 
 def paths(

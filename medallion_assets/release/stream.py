@@ -31,8 +31,9 @@ SLICE_ROWS = 256
 class Stream:
     """How to stream. Without a `seed`, rows come as they are stored, in every epoch.
 
-    Each of `world_size` ranks gets its own share, of the same size but for one row; all together get every
-    row once. `set_epoch` on the dataset starts another order of the same seed; a state is of its epoch.
+    Each of `world_size` ranks gets its own share, of the same size but for one row (one a worker, where a
+    DataLoader has several: as many on every rank); all together get every row once. `set_epoch` on the
+    dataset starts another order of the same seed; a state is of its epoch.
     """
 
     seed: int | None = None

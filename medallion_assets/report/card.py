@@ -106,7 +106,7 @@ def _sources(manifest: ReleaseManifest) -> Iterator[str]:
     yield ""
     yield from _table(["source", "exports", "records"], lines, 1)
     pins = [[each.recipe, inert(each.source), f"`{each.identity[:16]}`"] for each in manifest.tokenizers]
-    yield from _table(["recipe", "tokenizer", "identity"], pins, 2)
+    yield from _table(["recipe", "tokenizer", "identity"], pins, 3)
 
 
 def _use(manifest: ReleaseManifest) -> Iterator[str]:

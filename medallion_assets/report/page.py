@@ -12,7 +12,7 @@ from html import escape
 from medallion_assets.release.manifest import ReleaseManifest
 from medallion_assets.report.release import FILL_STEPS, Figures
 
-WIDTH, LINE, LABEL, BAR = 780, 22, 320, 380
+WIDTH, LINE, LABEL, BAR = 780, 22, 380, 320
 COLUMNS_HEIGHT, COLUMN_ROOM = 140, 700
 BLUE, RED = "#3b76c4", "#c9573c"
 MOST_BARS, MOST_CHARACTERS = 20, 50

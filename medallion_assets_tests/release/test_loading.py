@@ -7,16 +7,19 @@ import pickle
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.release import Stream, load, paths
+from medallion_assets.release import Stream, load, loading, paths
 from medallion_assets.release import stream as streaming
 from medallion_assets.release.errors import DamagedRelease, NoRelease
 from medallion_assets.release.manifest import Release
@@ -191,3 +194,14 @@ def test_a_path_is_no_pattern(release: Release, tmp_path: Path) -> None:
     copy = tmp_path / "run [3] * ?"
     shutil.copytree(release.folder, copy)
     assert load(copy, "packed").to_list() == load(release.folder, "packed").to_list()
+
+
+def test_a_large_file_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    path = tmp_path / "large.parquet"
+    numbers = np.random.default_rng(0).integers(0, 1 << 60, 1 << 20)
+    pq.write_table(pa.table({"number": numbers}), path, row_group_size=1 << 14)
+    tracemalloc.start()
+    assert len(loading._mapped([path])) == 1 << 20
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < path.stat().st_size / 2
