@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import platform
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.metadata import distributions
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from medallion_assets.config import PipelineConfig
+from medallion_assets.extract.inventory import undated
 from medallion_assets.package.tokens.tokenizer import IDENTITY_FILES, identity, load
 from medallion_assets.release.lineage import Lineage
 from medallion_assets.release.manifest import (
@@ -62,8 +63,18 @@ def pinned_exports(lineage: Lineage, store: PartitionStore) -> Iterator[PinnedEx
                     part=part.name,
                     part_sha256=part.sha256,
                     part_bytes=part.size,
-                    order=export.get("order"),
+                    order=_rank(export, exports.values()),
                 )
+
+
+def _rank(export: Mapping[str, Any], exports: Collection[Mapping[str, Any]]) -> int | None:
+    """Which delivery of its file on its day it is, where that counts: what came in between is chance."""
+    if "order" not in export:
+        return None
+    name = undated(export["file"])
+    return len(
+        [each for each in exports if undated(each["file"]) == name and each["order"] < export["order"]]
+    )
 
 
 def pinned_partitions(lineage: Lineage, store: PartitionStore) -> Iterator[PinnedPartition]:

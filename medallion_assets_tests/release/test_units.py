@@ -123,6 +123,15 @@ def test_days_on_which_nothing_came_leave_no_trace(site: ReleaseSite, tmp_path: 
     assert other.audit().passed
 
 
+def test_in_which_order_exports_came_does_not_show(site: ReleaseSite, tmp_path: Path) -> None:
+    other = ReleaseSite(tmp_path, site.config)
+    for day in reversed(DAYS):
+        for name, rows in reversed(units_sample.LANDINGS[day].items()):
+            other.site.land(name, rows)
+            other.build((day,))
+    assert other.build((*DAYS, DAY_AFTER)).cut().id == site.release().id
+
+
 def test_every_unit_comes_out_of_bronze_again(site: ReleaseSite) -> None:
     for name in ("v1", "v2", "early"):
         audit = site.audit(name)
