@@ -25,8 +25,7 @@ from medallion_assets.text.words import begins, ranges
 MOST_OF_A_BUCKET = 256
 # Of those that a record may repeat, the likeliest so many are compared in full.
 MOST_COMPARED = 32
-# What a pass holds at once: some 200 bytes a pair, and 50 a shingle. Passes ten times as large leave the
-# core's cache and take half as long again.
+# What a pass holds at once: some 200 bytes a pair, and 50 a shingle, which fit a core's cache.
 PASS_RECORDS = 1 << 14
 PASS_PAIRS = 1 << 16
 PASS_SHINGLES = 1 << 17
