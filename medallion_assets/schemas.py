@@ -97,6 +97,9 @@ BRONZE = TableSchema(
 MESSAGES = list_of(MESSAGE)
 RECORD_ID = Column("record_id", pa.string(), "Content hash of the record: 32 hex digits.")
 PROVENANCE = (SOURCE, LANDING_DATE, EXPORT, RECORD_NUMBER, LINE)
+# Where a record comes from, and with its id, which record it is.
+ORIGIN = tuple(column.name for column in PROVENANCE)
+ORIGIN_AND_ID = (*ORIGIN, RECORD_ID.name)
 SOURCE_ID = Column("source_id", pa.string(), "The record's own id in its source.", nullable=True)
 TOOLS = Column(
     "tools", pa.string(), "Tool definitions offered to the assistant, as JSON text.", nullable=True

@@ -19,10 +19,9 @@ from medallion_assets.curate.gates.quality import quality_gates
 from medallion_assets.curate.gates.quality.thresholds import DEFAULT_QUALITY, Quality
 from medallion_assets.curate.reward import verify_reward
 from medallion_assets.records import Rejected, strict_json
-from medallion_assets.schemas import REJECTS, UNIT_SCHEMAS, TableSchema
+from medallion_assets.schemas import ORIGIN, REJECTS, UNIT_SCHEMAS, TableSchema
 from medallion_assets.units import Rollout
 
-PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line")
 # What a record is made of; its provenance passes by.
 READ = ("source", "file", "record_number", "raw", "raw_bytes", "defect")
 
@@ -56,12 +55,12 @@ def _placed(
     rows: list[dict[str, Any]], schema: TableSchema, batch: pa.RecordBatch, places: list[int]
 ) -> pa.Table:
     """The rows with the provenance of those in the batch that they were made of."""
-    landed = pa.Table.from_batches([batch]).select(PROVENANCE).take(pa.array(places, pa.int64()))
-    own = pa.schema([column for column in schema.arrow if column.name not in PROVENANCE])
+    landed = pa.Table.from_batches([batch]).select(ORIGIN).take(pa.array(places, pa.int64()))
+    own = pa.schema([column for column in schema.arrow if column.name not in ORIGIN])
     made = pa.Table.from_pylist(rows, schema=own)
     columns = {
         **dict(zip(own.names, made.columns, strict=True)),
-        **dict(zip(PROVENANCE, landed.columns, strict=True)),
+        **dict(zip(ORIGIN, landed.columns, strict=True)),
     }
     return pa.Table.from_arrays([columns[name] for name in schema.arrow.names], schema=schema.arrow)
 

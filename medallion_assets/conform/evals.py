@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow as pa
 
 from medallion_assets.conform import fields
-from medallion_assets.conform.conform import PROVENANCE, parsed, reject_row
+from medallion_assets.conform.conform import parsed, reject_row
 from medallion_assets.curate.clean import clean_text
 from medallion_assets.extract.inventory import undated
 from medallion_assets.extract.quarantine import defect_of
 from medallion_assets.records import Rejected, content_id
-from medallion_assets.schemas import EVAL_ITEMS, REJECTS
+from medallion_assets.schemas import EVAL_ITEMS, ORIGIN, REJECTS
 from medallion_assets.stage import code_digest, later_partitions
 from medallion_assets.storage.manifest import Digests, Part, digest_of
 from medallion_assets.storage.parts import read_batches
@@ -96,7 +96,7 @@ def eval_batches(
         rows: list[dict[str, Any]] = []
         rejects: list[dict[str, Any]] = []
         for bronze in batch.to_pylist():
-            provenance = {name: bronze[name] for name in PROVENANCE}
+            provenance = {name: bronze[name] for name in ORIGIN}
             try:
                 items = items_of(parsed(bronze), paths)
             except Rejected as reject:

@@ -17,10 +17,9 @@ import pyarrow.compute as pc
 from medallion_assets.curate.dedup import Twin
 from medallion_assets.curate.deposits import Deposit
 from medallion_assets.curate.fingerprint import key_column
-from medallion_assets.schemas import REJECTS
+from medallion_assets.schemas import ORIGIN_AND_ID, REJECTS
 from medallion_assets.storage.store import PartitionStore, Table
 
-PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line", "record_id")
 Row = dict[str, Any]
 # The reject of a row, given its provenance.
 Removal = Callable[[Row], Row]
@@ -59,7 +58,7 @@ def split(
     ids = batch.column("record_id").to_pylist()
     found = [repeated.get(place) or given_away.get(record_id) for place, record_id in enumerate(ids, first)]
     gone = pa.array([removal is not None for removal in found], pa.bool_())
-    provenance = rows.select(PROVENANCE).filter(gone).to_pylist()
+    provenance = rows.select(ORIGIN_AND_ID).filter(gone).to_pylist()
     rejects = [removal(row) for row, removal in zip(provenance, filter(None, found), strict=True)]
     return rows.filter(pc.invert(gone)), REJECTS.table(rejects)
 

@@ -11,11 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medallion_assets.package.choose.select import PROVENANCE
 from medallion_assets.package.packing.row_spill import RowSpill
 from medallion_assets.package.recipe import Workshop
 from medallion_assets.records import Rejected
-from medallion_assets.schemas import REJECTS, TableSchema
+from medallion_assets.schemas import ORIGIN_AND_ID, REJECTS, TableSchema
 
 
 def write_rows(
@@ -51,7 +50,7 @@ def rejects_of(batch: pa.RecordBatch, outcomes: Sequence[Any]) -> pa.Table:
     """The rows whose outcome is one."""
     rejects = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
     lost = batch.filter(pa.array([isinstance(outcome, Rejected) for outcome in outcomes], pa.bool_()))
-    origins = lost.select(PROVENANCE).to_pylist()
+    origins = lost.select(ORIGIN_AND_ID).to_pylist()
     return REJECTS.table(
         {"stage": "package", "reason": reject.reason, "detail": reject.detail, **origin}
         for reject, origin in zip(rejects, origins, strict=True)

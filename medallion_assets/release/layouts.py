@@ -13,24 +13,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from medallion_assets.schemas import Column, TableSchema
+from medallion_assets.package.list_columns import list_array
+from medallion_assets.package.tokens.encode import IGNORED_LABEL
+from medallion_assets.schemas import Column, TableSchema, list_of
 
-IGNORED_LABEL = -100
 GOLD_COLUMNS = ("input_ids", "labels", "seq_lengths")
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-def _list_of(type_: pa.DataType) -> pa.ListType:
-    return pa.list_(pa.field("element", type_, nullable=False))
-
 
 MEGATRON = TableSchema(
     "megatron",
     1,
     (
-        Column("input_ids", _list_of(pa.int32()), "Token ids of the bin's documents, one after the other."),
-        Column("loss_mask", _list_of(pa.uint8()), "1 where the next token of the document is learned."),
-        Column("seq_start_id", _list_of(pa.int32()), "Where each document begins."),
+        Column("input_ids", list_of(pa.int32()), "Token ids of the bin's documents, one after the other."),
+        Column("loss_mask", list_of(pa.uint8()), "1 where the next token of the document is learned."),
+        Column("seq_start_id", list_of(pa.int32()), "Where each document begins."),
     ),
     row_group_rows=512,
 )
@@ -38,9 +34,9 @@ AXOLOTL = TableSchema(
     "axolotl",
     1,
     (
-        Column("input_ids", _list_of(pa.int32()), "Token ids of one document."),
-        Column("attention_mask", _list_of(pa.int8()), "All ones."),
-        Column("labels", _list_of(pa.int32()), "input_ids where the assistant speaks, else -100."),
+        Column("input_ids", list_of(pa.int32()), "Token ids of one document."),
+        Column("attention_mask", list_of(pa.int8()), "All ones."),
+        Column("labels", list_of(pa.int32()), "input_ids where the assistant speaks, else -100."),
     ),
 )
 
@@ -64,9 +60,9 @@ def megatron(rows: pa.RecordBatch) -> pa.Table:
     learned[ends - 1] = 0
     begins = starts - np.repeat(bins[:-1], np.diff(documents))
     columns = [
-        _lists(MEGATRON, "input_ids", bins, ids),
-        _lists(MEGATRON, "loss_mask", bins, learned),
-        _lists(MEGATRON, "seq_start_id", documents, begins),
+        list_array(bins, ids, MEGATRON.arrow.field("input_ids").type),
+        list_array(bins, learned, MEGATRON.arrow.field("loss_mask").type),
+        list_array(documents, begins, MEGATRON.arrow.field("seq_start_id").type),
     ]
     return pa.Table.from_arrays(columns, schema=MEGATRON.arrow)
 
@@ -78,9 +74,9 @@ def axolotl(rows: pa.RecordBatch) -> pa.Table:
     lengths, _ = _flat(rows, "seq_lengths")
     borders = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
     columns = [
-        _lists(AXOLOTL, "input_ids", borders, ids),
-        _lists(AXOLOTL, "attention_mask", borders, np.ones(len(ids), np.int8)),
-        _lists(AXOLOTL, "labels", borders, labels),
+        list_array(borders, ids, AXOLOTL.arrow.field("input_ids").type),
+        list_array(borders, np.ones(len(ids), np.int8), AXOLOTL.arrow.field("attention_mask").type),
+        list_array(borders, labels, AXOLOTL.arrow.field("labels").type),
     ]
     return pa.Table.from_arrays(columns, schema=AXOLOTL.arrow)
 
@@ -99,10 +95,3 @@ def _borders(lengths: Array) -> tuple[Array, Array]:
     """Where each document begins and ends in the batch."""
     ends = np.cumsum(lengths, dtype=np.int64)
     return ends - lengths, ends
-
-
-def _lists(schema: TableSchema, column: str, borders: Array, values: Array) -> pa.Array:
-    type_ = schema.arrow.field(column).type
-    return pa.ListArray.from_arrays(
-        pa.array(borders.astype(np.int32)), pa.array(values, type_.value_type), type=type_
-    )

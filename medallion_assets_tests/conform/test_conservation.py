@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.conform import formats
-from medallion_assets.conform.conform import PROVENANCE
 from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import format_names, load_format
 from medallion_assets.records import MAX_JSON_DEPTH
+from medallion_assets.schemas import ORIGIN
 from medallion_assets_tests.conform.rows import Rows, bronze_row, conformed, outcome
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
@@ -87,9 +87,7 @@ def conformed_any(format_name: str, bronze: list[dict[str, Any]]) -> tuple[Rows,
 def assert_conserved(format_name: str, bronze: list[dict[str, Any]]) -> None:
     rows, rejects = conformed_any(format_name, bronze)
     ends = sorted(rows + rejects, key=lambda row: row["record_number"])
-    assert [[row[key] for key in PROVENANCE] for row in ends] == [
-        [row[key] for key in PROVENANCE] for row in bronze
-    ]
+    assert [[row[key] for key in ORIGIN] for row in ends] == [[row[key] for key in ORIGIN] for row in bronze]
     assert all(reject["reason"] and reject["detail"] for reject in rejects)
 
 

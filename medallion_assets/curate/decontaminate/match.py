@@ -14,19 +14,18 @@ import pyarrow.compute as pc
 
 from medallion_assets.curate.decontaminate.index import SHOWN, EvalIndex
 from medallion_assets.curate.decontaminate.rules import words_in
-from medallion_assets.schemas import CONTAMINATION
+from medallion_assets.schemas import CONTAMINATION, ORIGIN_AND_ID
 from medallion_assets.text.alphabet import Array, alphabet
 from medallion_assets.text.compared import PARTS, text_of
 from medallion_assets.text.words import Words, begins, ranges, runs_of, words_of
 
-PROVENANCE = ("record_id", "source", "landing_date", "export_sha256", "record_number", "line")
 MAX_MATCHING_CHARACTERS = 300
 
 
 def contamination(rows: pa.Table, unit: str, index: EvalIndex, *, first: int = 0) -> pa.Table:
     """What these rows of a unit give away; `first` is the place of the first of them in its partition."""
     found = matches(text_of(rows, unit, PARTS[unit]), index)
-    columns = {name: rows.column(name).take(found["row"]) for name in PROVENANCE}
+    columns = {name: rows.column(name).take(found["row"]) for name in ORIGIN_AND_ID}
     columns |= {name: index.texts.column(name).take(found["text"]) for name in SHOWN}
     columns |= {name: found[name] for name in ("coverage", "matching_text")}
     columns["row"] = pc.add(found["row"], first)

@@ -16,11 +16,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from medallion_assets.curate.decontaminate.index import EvalIndex
-from medallion_assets.curate.decontaminate.match import PROVENANCE, contamination
+from medallion_assets.curate.decontaminate.match import contamination
 from medallion_assets.curate.decontaminate.rules import NOTHING, Rules, index_rows
 from medallion_assets.schemas import (
     CONTAMINATION,
     EVAL_INDEX,
+    ORIGIN_AND_ID,
     PREFERENCE_UNIT,
     PROMPT_UNIT,
     ROLLOUT_UNIT,
@@ -171,7 +172,7 @@ class ContaminationStage:
         first = 0
         if store.manifest(table, key) is None:
             return
-        for batch in store.batches(table, key, (*PROVENANCE, *TEXTS[self.unit])):
+        for batch in store.batches(table, key, (*ORIGIN_AND_ID, *TEXTS[self.unit])):
             yield contamination(pa.Table.from_batches([batch]), self.unit, index, first=first)
             first += batch.num_rows
 

@@ -24,13 +24,12 @@ from medallion_assets.package.choose.copies import Copies, repeated
 from medallion_assets.package.choose.filter import columns_read, sealed
 from medallion_assets.package.recipe import EVERYTHING, Selection, Sink
 from medallion_assets.records import MAX_DETAIL_CHARACTERS
-from medallion_assets.schemas import REJECTS, TableSchema
+from medallion_assets.schemas import ORIGIN_AND_ID, REJECTS, TableSchema
 from medallion_assets.storage.parts import READ_BATCH_ROWS, read_batches
 
 if TYPE_CHECKING:
     import duckdb
 
-PROVENANCE = ("source", "landing_date", "export_sha256", "record_number", "line", "record_id")
 # Where a filter reads no more than names and dates.
 KEY_BATCH_ROWS = 1 << 16
 # A number in [0, 1) that a text always has: 52 bits of its SHA-256, which a double holds exactly.
@@ -76,7 +75,7 @@ class Verdicts:
         """The records that are left out."""
         out = self.records.filter(self.broken.is_valid())
         broken = self.broken.drop_null()
-        found = {name: out.column(name) for name in PROVENANCE} | {
+        found = {name: out.column(name) for name in ORIGIN_AND_ID} | {
             "stage": pa.repeat("package", out.num_rows),
             "reason": pa.array([rule.reason for rule in self.rules]).take(broken),
             "detail": pa.array([rule.detail[:MAX_DETAIL_CHARACTERS] for rule in self.rules]).take(broken),
@@ -113,7 +112,7 @@ def selected(
 def verdicts_on(paths: Sequence[Path], selection: Selection, schema: TableSchema) -> Iterator[Verdicts]:
     """On every record in stored order."""
     read = columns_read(selection.where, schema) if selection.where is not None else []
-    columns = [column.name for column in schema.columns if column.name in {*PROVENANCE, *read}]
+    columns = [column.name for column in schema.columns if column.name in {*ORIGIN_AND_ID, *read}]
     rows = READ_BATCH_ROWS if read else KEY_BATCH_ROWS
     rules = list(rules_of(selection))
     with sealed() as duck:

@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medallion_assets.package.choose.select import PROVENANCE
 from medallion_assets.package.conversations import encoded, prompts_encoded
 from medallion_assets.package.finished import kept_of, rejects_of, rows_of, write_rows
 from medallion_assets.package.list_columns import lists
@@ -22,14 +21,14 @@ from medallion_assets.package.recipe import Packaging, Workshop
 from medallion_assets.package.render.spoken import CONTEXT, Outcome, encoded_by_speech, ids_of, joined, spoken
 from medallion_assets.package.tokens.encode import Signed
 from medallion_assets.records import Rejected
-from medallion_assets.schemas import TableSchema
+from medallion_assets.schemas import ORIGIN_AND_ID, TableSchema
 from medallion_assets.schemas_gold import IDS
 from medallion_assets.units import PAIR
 
 SIDES = ("chosen", "rejected")
 TURNS = ("prompt", *SIDES)
 SCORES = ("margin", "chosen_score", "rejected_score", "annotators")
-COLUMNS = (*PROVENANCE, "kind", *TURNS, "tools", *SCORES)
+COLUMNS = (*ORIGIN_AND_ID, "kind", *TURNS, "tools", *SCORES)
 
 
 @dataclass(frozen=True)

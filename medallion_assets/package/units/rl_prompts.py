@@ -12,16 +12,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from medallion_assets.package.choose.select import PROVENANCE
 from medallion_assets.package.conversations import prompts_encoded
 from medallion_assets.package.finished import kept_of, rejects_of, rows_of, write_rows
 from medallion_assets.package.recipe import Workshop
 from medallion_assets.package.render.spoken import Outcome, encoded_by_speech, spoken
 from medallion_assets.records import Rejected
+from medallion_assets.schemas import ORIGIN_AND_ID
 from medallion_assets.schemas_gold import EXTRA_INFO, REWARD_MODEL
 
 GIVEN = ("ground_truth", "verifier", "data_source", "ability", "extra_info")
-COLUMNS = (*PROVENANCE, "prompt_key", "prompt", "tools", *GIVEN)
+COLUMNS = (*ORIGIN_AND_ID, "prompt_key", "prompt", "tools", *GIVEN)
 # The names that verl's own rewards go by, where ours differ.
 VERL_NAMES = {"gsm8k": "openai/gsm8k"}
 # So many bits of a record id are a number that a JSON reader and a float keep exactly.

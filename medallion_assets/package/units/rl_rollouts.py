@@ -13,7 +13,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medallion_assets.package.choose.select import PROVENANCE
 from medallion_assets.package.conversations import encoded
 from medallion_assets.package.drawn import LOGGED, Drawn, fitting, logged, written
 from medallion_assets.package.finished import kept_of, rejects_of, rows_of, write_rows
@@ -21,12 +20,12 @@ from medallion_assets.package.list_columns import lists
 from medallion_assets.package.recipe import Workshop
 from medallion_assets.package.render.spoken import Outcome, joined
 from medallion_assets.records import Rejected, content_id
-from medallion_assets.schemas import MESSAGE, MESSAGES, TableSchema
+from medallion_assets.schemas import MESSAGE, MESSAGES, ORIGIN_AND_ID, TableSchema
 from medallion_assets.schemas_gold import IDS, LOGPROBS, MASK
 
 NAMES = ("run", "step", "sample", "policy_version", "rollout_group", "prompt_key")
 REWARDS = ("reward", "reward_origin", "logged_reward", "advantage", "finish_reason", "data_source")
-COLUMNS = (*PROVENANCE, *NAMES, "prompt", "completion", *LOGGED, *REWARDS)
+COLUMNS = (*ORIGIN_AND_ID, *NAMES, "prompt", "completion", *LOGGED, *REWARDS)
 
 
 def write(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> None:

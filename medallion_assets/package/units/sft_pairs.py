@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from medallion_assets.package.choose.select import PROVENANCE
 from medallion_assets.package.conversations import UNSHOWN_TURNS, Outcomes, Row, encoded
 from medallion_assets.package.list_columns import list_array
 from medallion_assets.package.packing.documents import Documents
@@ -21,9 +20,9 @@ from medallion_assets.package.packing.too_long import ranges_of
 from medallion_assets.package.recipe import Packaging, Workshop
 from medallion_assets.package.tokens.encode import ids_and_labels
 from medallion_assets.records import Rejected
-from medallion_assets.schemas import REJECTS, TableSchema
+from medallion_assets.schemas import ORIGIN_AND_ID, REJECTS, TableSchema
 
-COLUMNS = (*PROVENANCE, "messages", "tools")
+COLUMNS = (*ORIGIN_AND_ID, "messages", "tools")
 
 
 def write(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> None:
@@ -95,5 +94,5 @@ def _reject(row: Row, reject: Rejected) -> dict[str, Any]:
         "stage": "package",
         "reason": reject.reason,
         "detail": reject.detail,
-        **{name: row[name] for name in PROVENANCE},
+        **{name: row[name] for name in ORIGIN_AND_ID},
     }
