@@ -1,13 +1,12 @@
-"""The command line `medallion`: questions to the store that need no Dagster.
+"""The command line `medallion`: questions to the store that need no Dagster, and mending it.
 
-Belongs here: commands, their options and exit codes. Does not: answers (trace/, release/) or anything that
-writes data.
+Belongs here: commands, their options and exit codes. Does not: answers (trace/, release/, recover/).
 Nothing heavy is imported before a command runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +14,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from medallion_assets.recover.damage import Damage
     from medallion_assets.release.drift import Today
+    from medallion_assets.roots import Roots
     from medallion_assets.trace.reader import Reader
 
 CONFIG = Path(__file__).parent / "defs" / "pipeline" / "defs.yaml"
 
+CONFIGURED = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=CONFIG,
+    show_default="that of the project",
+    help="Today's configuration.",
+)
 AS_JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print a list of answers as JSON, raw texts whole."
 )
@@ -96,13 +104,7 @@ def gold(recipe: str, partition: str, number: int, position: int | None, as_json
 
 @main.command()
 @click.argument("name", metavar="RELEASE")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=CONFIG,
-    show_default="that of the project",
-    help="Today's configuration, to tell how it differs from the pinned one.",
-)
+@CONFIGURED
 @click.option("--json", "as_json", is_flag=True, help="Print the audit as JSON.")
 def audit(name: str, config: Path, as_json: bool) -> None:
     """Build RELEASE again from bronze and compare it byte for byte.
@@ -140,6 +142,53 @@ def diff(before: str, after: str, as_json: bool) -> None:
     click.echo(show.as_json(found) if as_json else "\n".join(show.diff_lines(found)))
 
 
+@main.command()
+@click.option("--rebuild", is_flag=True, help="Make again what is damaged and can be made again.")
+@CONFIGURED
+def verify(rebuild: bool, config: Path) -> None:
+    """Compare every file of the store with the hash under which it was written.
+
+    Exit code 1 where anything is damaged and not made good. Runs beside everything else.
+    """
+    from medallion_assets.recover import show
+    from medallion_assets.recover.damage import verify_store
+    from medallion_assets.roots import Roots
+
+    roots = Roots.from_environment()
+    if not roots.data.is_dir():
+        raise click.ClickException(f"there is no store in {roots.data}; MEDALLION_DATA names it")
+    found = verify_store(roots.data)
+    click.echo("\n".join(show.verification_lines(found)))
+    if not found.damages:
+        return
+    if not rebuild:
+        click.echo("`medallion verify --rebuild` makes again what can be made again")
+        raise SystemExit(1)
+    if not _rebuilt(found.damages, config, roots):
+        raise SystemExit(1)
+
+
+def _rebuilt(damages: Sequence[Damage], config: Path, roots: Roots) -> bool:
+    """Whether everything is good again."""
+    from medallion_assets.config_file import ConfigError, load_config
+    from medallion_assets.recover import show
+    from medallion_assets.recover.rebuild import rebuild as remedies
+    from medallion_assets.stages import stages_of
+    from medallion_assets.storage.catalogue import refresh
+    from medallion_assets.storage.store import PartitionStore
+
+    try:
+        stages = stages_of(load_config(config), roots, base=config.parent)
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from error
+    all_done = True
+    for remedy in remedies(damages, stages, PartitionStore(roots.data)):
+        click.echo("\n".join(show.remedy_lines(remedy)))
+        all_done = all_done and remedy.done
+    refresh(roots.data, roots.warehouse)
+    return all_done
+
+
 def _today(config: Path) -> Today | None:
     """What is configured now; an audit goes on without it."""
     from medallion_assets.config_file import ConfigError, load_config
@@ -170,7 +219,7 @@ def _release_errors() -> Iterator[None]:
 def _store() -> Iterator[Reader]:
     """The store of the environment; what can't be answered ends the command with exit code 1."""
     from medallion_assets.roots import Roots
-    from medallion_assets.storage.manifest import DamagedManifest
+    from medallion_assets.storage.manifest import DamagedManifest, NewerManifest
     from medallion_assets.trace.errors import TraceError
     from medallion_assets.trace.reader import open_store
     from medallion_assets.trace.show import inert
@@ -178,7 +227,7 @@ def _store() -> Iterator[Reader]:
     try:
         with open_store(Roots.from_environment().data) as reader:
             yield reader
-    except (TraceError, DamagedManifest, OSError) as error:
+    except (TraceError, DamagedManifest, NewerManifest, OSError) as error:
         raise click.ClickException("\n".join(map(inert, str(error).split("\n")))) from error
 
 

@@ -256,7 +256,7 @@ def _seen(status: os.stat_result, sha256: str) -> _Seen:
 def _read_cache(path: Path) -> dict[str, _Seen]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, _Seen])
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, ValueError):
         return {}  # only a cache: hashing again costs time, not truth
 
 

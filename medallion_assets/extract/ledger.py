@@ -70,5 +70,5 @@ class Ledger:
 def _decoded(path: Path, record: bytes) -> Claim:
     try:
         return msgspec.json.decode(record, type=Claim)
-    except msgspec.DecodeError as error:
+    except ValueError as error:  # no JSON, other JSON, no UTF-8
         raise DamagedLedger(f"{path} can't be read: {error}; restore it from a back-up") from error

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from medallion_assets.extract.ingest import bronze_rows, keep_raw
+from medallion_assets.extract.ingest import RAW_NAME, bronze_rows, keep_raw
 from medallion_assets.extract.inventory import EVERYTHING, Export, Inventory, LandingRules, scan
 from medallion_assets.extract.ledger import LEDGER_NAME
 from medallion_assets.extract.limits import DEFAULT_LIMITS, Limits
@@ -79,6 +79,20 @@ class BronzeStage:
         landed = inventory.by_date()
         return {key: self._append(store, landed.get(date.fromisoformat(key), [])) for key in keys}
 
+    def kept_exports(self, store: PartitionStore) -> Path:
+        """The folder of the exact bytes of each export, under their SHA-256."""
+        return store.table_folder(self.table) / RAW_NAME
+
+    def rows_again(self, store: PartitionStore, key: str, export_sha256: str) -> Iterable[pa.Table] | None:
+        """What an export that bronze holds was rendered to, from its kept bytes; None where none are kept."""
+        manifest, kept = store.manifest(self.table, key), self.kept_exports(store) / export_sha256
+        if self.redaction is not None or manifest is None or not kept.is_file():
+            return None
+        told = manifest.summary["exports"][export_sha256]
+        day = date.fromisoformat(key)
+        export = Export(export_sha256, told["file"], day, told["bytes"], kept, told.get("order"))
+        return self._rows(store, export)()
+
     def _append(self, store: PartitionStore, exports: list[Export]) -> Append:
         by_sha = {export.sha256: export for export in exports}
         return Append(
@@ -92,7 +106,7 @@ class BronzeStage:
         def rows() -> Iterable[pa.Table]:
             if self.redaction is not None:
                 return redacted_rows(export, self.redaction, read, source=self.source)
-            kept = keep_raw(export, store.table_folder(self.table) / "_raw")
+            kept = keep_raw(export, self.kept_exports(store))
             return read(export, kept, scratch=store.root / ".scratch")
 
         return rows

@@ -146,7 +146,7 @@ class Release:
         self.id = hashlib.sha256(content).hexdigest()
         try:
             self.manifest = DECODER.decode(content)
-        except msgspec.DecodeError as error:
+        except ValueError as error:  # no JSON, other JSON, no UTF-8
             raise DamagedRelease(folder, [f"{MANIFEST_NAME} can't be read: {error}"]) from error
         if wrong := list(_faults(self.manifest)):
             raise DamagedRelease(folder, wrong)

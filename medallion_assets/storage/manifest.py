@@ -19,14 +19,30 @@ MANIFEST_NAME = "_manifest.json"
 MANIFEST_VERSION = 1
 
 
+# The last field of the file: the SHA-256 of all that stands before it, so that no flipped bit goes unseen.
+SEAL = b',\n "sha256": "'
+END = b'"\n}\n'
+
+
 class DamagedManifest(ValueError):
-    """A manifest that is not what this version writes."""
+    """A manifest that is not what was written."""
 
     def __init__(self, path: Path, why: str) -> None:
         self.path = path
         super().__init__(
-            f"{path} can't be read: {why}. Restore it from a back-up; in silver and gold it is enough to "
-            "delete it and to materialize the partition again"
+            f"{path} can't be read: {why}. `medallion verify --rebuild` makes it again in silver and gold; "
+            "in bronze, restore it from a back-up"
+        )
+
+
+class NewerManifest(ValueError):
+    """A manifest that a later version of this package wrote."""
+
+    def __init__(self, path: Path, found: int) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} is a manifest of version {found}, and this package reads up to {MANIFEST_VERSION}: "
+            "upgrade it to the one that wrote the store"
         )
 
 
@@ -88,11 +104,13 @@ class Manifest(msgspec.Struct, frozen=True):
         return frozenset(part.name for part in self.files)
 
     def encode(self) -> bytes:
-        return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
+        body = msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1)
+        said = body.removesuffix(b"\n}")
+        return said + SEAL + hashlib.sha256(said).hexdigest().encode() + END
 
     @staticmethod
     def read(path: Path | str) -> Manifest:
-        """Raises FileNotFoundError where there is none, DamagedManifest where it can't be read."""
+        """Raises FileNotFoundError where there is none, DamagedManifest or NewerManifest."""
         status = os.stat(path)  # noqa: PTH116  # a long history has thousands of them
         return _decoded(str(path), status.st_ino, status.st_mtime_ns)
 
@@ -106,9 +124,15 @@ def _decoded(path: str, _inode: int, _mtime_ns: int) -> Manifest:
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123
         content = file.read()
     try:
-        return DECODER.decode(content)
-    except msgspec.DecodeError as error:
+        manifest = DECODER.decode(content)
+    except ValueError as error:  # no JSON, other JSON, no UTF-8
         raise DamagedManifest(Path(path), str(error)) from error
+    if manifest.manifest_version > MANIFEST_VERSION:
+        raise NewerManifest(Path(path), manifest.manifest_version)
+    said, seal, rest = content.rpartition(SEAL)
+    if seal and rest != hashlib.sha256(said).hexdigest().encode() + END:
+        raise DamagedManifest(Path(path), "its bytes are not those that were written")
+    return manifest
 
 
 def content_hash(*files: tuple[Part, ...]) -> str:

@@ -284,6 +284,22 @@ class PartitionStore:
             self._commit(folder, old, manifest)
             return Written(manifest, changed=True)
 
+    def set_aside(self, table: Table, key: str) -> None:
+        """Takes a damaged generation's manifest away: the partition is not there until it is built again."""
+        if table.append_only:
+            raise ImmutablePartition(f"{table.full_name} is append-only: restore it from a back-up")
+        with self._locked(table, key):
+            (self.folder(table, key) / MANIFEST_NAME).unlink(missing_ok=True)
+            files.sync_folder(self.folder(table, key))
+
+    def restore_part(self, table: Table, key: str, part: Part, rows: Iterable[pa.Table]) -> bool:
+        """Puts a part back that the manifest names, if these rows give its bytes; else changes nothing."""
+        with self._locked(table, key):
+            made = self._write_part(table, self.folder(table, key), str(part.export), rows)
+            if made.sha256 != part.sha256:
+                (self.folder(table, key) / made.name).unlink()
+            return made.sha256 == part.sha256
+
     def _make_current(self, table: Table) -> None:
         """The version built last is the one that the catalogue shows."""
         current = self.root / _safe(table.layer) / _safe(table.name) / CURRENT_VERSION_NAME

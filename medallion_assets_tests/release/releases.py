@@ -85,5 +85,5 @@ def medallion(site: ReleaseSite, *words: str) -> Result:
     """The command line on the site's store and configuration."""
     config = site.store.root.parent / "pipeline.yaml"
     config.write_text(json.dumps(site.config.model_dump(mode="json")))
-    options = ["--config", str(config)] if words[0] == "audit" else []
+    options = ["--config", str(config)] if words[0] in ("audit", "verify") else []
     return CliRunner().invoke(main, [*words, *options], env={"MEDALLION_DATA": str(site.store.root)})
