@@ -1,4 +1,4 @@
-"""A store that the version before wrote is refused by name, shown as outdated, and settles to today's bytes."""
+"""A store of the version before is refused by name, shown as outdated, and settles to today's bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from medallion_assets.automation.settle import outdated_days
 from medallion_assets.storage.catalogue import refresh
 from medallion_assets.storage.manifest import MANIFEST_NAME, Manifest, content_hash
 from medallion_assets.storage.parts import PartWriter
-from medallion_assets.storage.store import OtherSchema, Table
+from medallion_assets.storage.store import Append, OtherSchema, Table
 from medallion_assets_tests.pipeline import units_sample
 from medallion_assets_tests.pipeline.sample import Site
 from medallion_assets_tests.pipeline.units_sample import DAYS, build_day
@@ -30,6 +30,15 @@ def site(tmp_path: Path) -> Site:
     for day in DAYS:
         build_day(made, day)
     return made
+
+
+def nightly(site: Site) -> None:
+    """One range run over all days, without Dagster."""
+    for stage in site.stages.all():
+        for key in DAYS:
+            build = stage.build(site.store, key)
+            if not isinstance(build, Append):
+                site.store.overwrite(stage.table, key, build)
 
 
 def age(site: Site, table: Table, key: str) -> None:
@@ -64,8 +73,7 @@ def test_an_older_store_is_refused_shown_and_settled(site: Site) -> None:
     with duckdb.connect(str(site.roots.warehouse), read_only=True) as duck:
         assert duck.execute(f"SELECT count(*) FROM {AGED.replace('/', '.')}").fetchone() != (0,)
     assert outdated_days(site.stages, site.store) >= {date.fromisoformat(day) for day in DAYS}
-    for day in DAYS:
-        build_day(site, day)
+    nightly(site)
     assert units_sample.swept(site) == today
     assert outdated_days(site.stages, site.store) == set()
 
