@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from medallion_assets.alerts.happening import Kind, Severity
-from medallion_assets.alerts.ledger import Item, News
+from medallion_assets.alerts.ledger import MAX_REMEMBERED, Item, News
 
 MAX_NAMED = 20
 WHAT = {
@@ -24,7 +24,7 @@ NEWS = list(News)
 
 @dataclass(frozen=True)
 class Digest:
-    """`named` holds at most MAX_NAMED items, one a subject; `counts` numbers the others, by news and kind."""
+    """`named` holds at most MAX_NAMED items, one a subject and reason; `counts` numbers the others."""
 
     named: tuple[Item, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -37,13 +37,15 @@ class Digest:
 
 
 def gathered(digest: Digest | None, items: Iterable[Item], *, now: float) -> Digest:
-    """The digest with these items too. What is known of a subject last stands for it."""
+    """The digest with these items too. Of a subject it names each reason, or that it recovered."""
     before = digest or Digest(first_at=now)
-    latest = {item.subject.key: item for item in before.named}
-    for item in items:
-        latest.pop(item.subject.key, None)
-        latest[item.subject.key] = item
-    ranked = sorted(latest.values(), key=_rank)
+    named: dict[str, dict[str, Item]] = {}  # by subject and reason
+    for item in (*before.named, *items):
+        reasons = named.setdefault(item.subject.key, {})
+        if item.news is News.OVER or any(other.news is News.OVER for other in reasons.values()):
+            reasons.clear()
+        reasons[item.trouble.reason] = _together(reasons.get(item.trouble.reason), item)
+    ranked = sorted((item for reasons in named.values() for item in reasons.values()), key=_rank)
     counts = Counter(before.counts)
     counts.update(label_of(item) for item in ranked[MAX_NAMED:])
     return Digest(tuple(ranked[:MAX_NAMED]), dict(sorted(counts.items())), before.first_at, now)
@@ -55,7 +57,8 @@ def label_of(item: Item) -> str:
 
 def summary(digest: Digest) -> str:
     """In a line how much of what: "2 failed checks, 1 failed run, 1 recovered"."""
-    totals = Counter(digest.counts) + Counter(label_of(item) for item in digest.named)
+    subjects = {(item.subject.key, label_of(item)) for item in digest.named}
+    totals = Counter(digest.counts) + Counter(label for _, label in subjects)
     parts = [_counted(totals[f"{News.FAILED} {kind}"], WHAT[kind]) for kind in Kind]
     for news in (News.REMINDER, News.OVER):
         count = sum(totals[f"{news} {kind}"] for kind in Kind)
@@ -68,6 +71,13 @@ def is_grave(digest: Digest) -> bool:
     return any(
         item.trouble.severity is Severity.ERROR and item.news is not News.OVER for item in digest.named
     )
+
+
+def _together(before: Item | None, item: Item) -> Item:
+    if before is None:
+        return item
+    spans = tuple(sorted({*before.spans, *item.spans}))[:MAX_REMEMBERED]
+    return replace(item, spans=spans, since=min(before.since, item.since))
 
 
 def _rank(item: Item) -> tuple[int, bool, float, str]:

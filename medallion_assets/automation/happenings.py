@@ -141,7 +141,8 @@ def _of_ticks(
     instance: dg.DagsterInstance, ledger: Ledger, since: float, until: float, *, own_name: str
 ) -> Iterator[Happening]:
     """Ticks that ended in this time with an error, and the signs that a sensor or schedule works again."""
-    for state in instance.all_instigator_state():
+    has_automation = instance.schedule_storage is not None  # an ephemeral instance has none
+    for state in instance.all_instigator_state() if has_automation else ():
         if not state.is_running or state.instigator_name == own_name:
             continue
         kind = "schedule" if state.instigator_type is InstigatorType.SCHEDULE else "sensor"

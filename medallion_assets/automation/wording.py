@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import dagster as dg
+from dagster._core.events import JobFailureData
 from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
@@ -65,9 +66,10 @@ def of_check(
 
 
 def of_failed_run(event: dg.DagsterEvent, at: float, run: dg.DagsterRun) -> Happening:
-    data = event.job_failure_data
-    step = data.first_step_failure_event
-    error = step.step_failure_data.error if step is not None else data.error
+    data = event.event_specific_data  # none where the run was ended from outside
+    known = data if isinstance(data, JobFailureData) else JobFailureData(None)
+    step = known.first_step_failure_event
+    error = step.step_failure_data.error if step is not None else known.error
     told = _error_text(error) or event.message or "no reason was given"
     reason = f"step {step.step_key}: {told}" if step is not None else told
     spans = _spans(run.tags)

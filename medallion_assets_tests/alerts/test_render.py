@@ -33,7 +33,9 @@ texts = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(), max_size=40
 def told(text: str) -> Message:
     """A message in which everything that may come from outside is this text."""
     subject = Subject(Kind.RUN, f"run:{text}", text, f"/assets/{text[:100]}")
-    happening = Happening(subject, NOW, trouble=Trouble(Severity.ERROR, text, "f"), link=f"/runs/{text[:100]}")
+    happening = Happening(
+        subject, NOW, trouble=Trouble(Severity.ERROR, text, "f"), link=f"/runs/{text[:100]}"
+    )
     return Message("0123456789abcdef", gathered(None, news_of(happening), now=NOW))
 
 
