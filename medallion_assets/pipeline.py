@@ -32,6 +32,7 @@ from medallion_assets.assets.silver import (
 from medallion_assets.automation.alerts import Alerts, alerts_sensor
 from medallion_assets.automation.audits import audit_schedule
 from medallion_assets.automation.jobs import ingest_jobs, nightly_schedule, sweep_schedule
+from medallion_assets.automation.prune import prune_schedule
 from medallion_assets.automation.sensors import landing_sensor
 from medallion_assets.checks.asset_checks import asset_checks
 from medallion_assets.checks.releases import audit_check
@@ -122,6 +123,7 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
         schedules=[
             nightly_schedule(stages, days, store),
             sweep_schedule(stages, store),
+            prune_schedule(),
             *([audit_schedule(audits)] if audits else []),
         ],
         resources={
