@@ -173,7 +173,7 @@ def _lines(node: yaml.Node | None, place: Place = ()) -> list[tuple[Place, int]]
 def _problem(details: Any) -> Problem:
     place: Place = details["loc"]
     kind, got = details["type"], details["input"]
-    if place[0] == "alerts" and kind not in ("extra_forbidden", "missing"):
+    if place[:1] == ("alerts",) and kind not in ("extra_forbidden", "missing"):
         return Problem(place, _unshown(str(place[-1]), details["msg"]))
     if kind == "extra_forbidden":
         allowed = _keys_of(_model_at(PipelineConfig, place[:-1]))
