@@ -15,6 +15,7 @@ from pathlib import Path
 
 import dagster as dg
 import sqlalchemy as sql
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
@@ -85,7 +86,7 @@ def remove_old_verdicts(instance: dg.DagsterInstance, *, before: datetime) -> in
     """Verdicts of checks but for the latest of each partition, and the events of those that no run has."""
     storage, then = storage_of(instance), before.astimezone(UTC).replace(tzinfo=None)
     old = _checks.evaluation_event_timestamp < then
-    removed = _remove(storage, AssetCheckExecutionsTable, old & _checks.id.not_in(_latest_verdicts()))
+    removed = _remove(storage, AssetCheckExecutionsTable, old & _checks.id.not_in(_shown_verdicts()))
     named = sql.select(_checks.evaluation_event_storage_id).where(
         _checks.evaluation_event_storage_id.is_not(None)
     )
@@ -119,16 +120,20 @@ def _needed_runs(storage: SqlEventLogStorage) -> set[str]:
         .group_by(_events.asset_key, _events.dagster_event_type, _events.partition)
     )
     of_events = sql.select(_events.run_id).where(_events.id.in_(latest_events)).distinct()
-    of_checks = sql.select(_checks.run_id).where(_checks.id.in_(_latest_verdicts())).distinct()
+    of_checks = sql.select(_checks.run_id).where(_checks.id.in_(_shown_verdicts())).distinct()
     with storage.index_connection() as connection:
         rows = [*connection.execute(of_events), *connection.execute(of_checks)]
     return {row[0] for row in rows}
 
 
-def _latest_verdicts() -> sql.Select[tuple[int]]:
-    return sql.select(sql.func.max(_checks.id)).group_by(
-        _checks.asset_key, _checks.check_name, _checks.partition
-    )
+def _shown_verdicts() -> sql.CompoundSelect[tuple[int]]:
+    """The last of each check, whatever became of it, and the last of each partition that came to a verdict.
+
+    A check without partitions leaves a row "planned" for each partition of its run, for ever.
+    """
+    last = sql.select(sql.func.max(_checks.id)).group_by(_checks.asset_key, _checks.check_name)
+    came_to_one = _checks.execution_status != AssetCheckExecutionRecordStatus.PLANNED.value
+    return sql.union(last, last.group_by(_checks.partition).where(came_to_one))
 
 
 def _ended_runs(instance: dg.DagsterInstance, before: datetime) -> Iterator[dg.DagsterRun]:

@@ -125,6 +125,8 @@ def test_what_the_ui_shows_stays_and_the_history_shrinks(
         "index.db",
     }
     assert {path.name for path in (tmp_path / "storage").iterdir()} == left
+    history_of = instance.event_log_storage.get_asset_check_execution_history
+    assert len(history_of(dg.AssetCheckKey(TABLE, "sound"), limit=100)) == 1
     assert [line.split()[1] for line in pruned(instance, NOTHING_KEPT, now=SOON)] == ["0", "0", "0"]
     assert world.shown() == before
 
