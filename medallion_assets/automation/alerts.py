@@ -58,8 +58,9 @@ def alerts_sensor(alerts: Alerts) -> dg.SensorDefinition:
         f"{', '.join(alerts.channels)}. Fails while something can't be delivered.",
     )
     def alert(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        said = tick(alerts, context.instance, location=context.repository_name or "", now=time.time())
-        return dg.SkipReason(said)
+        origin = context.code_location_origin  # several locations may share an instance
+        location = origin.location_name if origin else ""
+        return dg.SkipReason(tick(alerts, context.instance, location=location, now=time.time()))
 
     return alert
 

@@ -5,7 +5,6 @@ Belongs here: conversions, one a kind. Does not: finding the objects (happenings
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -138,13 +137,20 @@ def _run_link(run_id: str) -> str:
 
 
 def _check_reason(description: str | None, metadata: Mapping[str, Any]) -> str:
-    """What the check says, and what it shows of it, without what is zero or empty."""
-    shown = [f"{name}: {_text(value)}" for name, value in metadata.items() if value]
+    """What the check says, and what it shows of it: numbers first, nothing that is zero or empty."""
+    told = sorted(metadata.items(), key=lambda pair: isinstance(pair[1], dict | list))
+    shown = [f"{name}: {_text(value)}" for name, value in told if value]
     return inert(". ".join(filter(None, [description, "; ".join(shown)])), MAX_REASON)
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    match value:
+        case dict():
+            return ", ".join(f"{name}: {_text(inner)}" for name, inner in value.items())
+        case list():
+            return " / ".join(map(_text, value))
+        case _:
+            return str(value)
 
 
 def _plain(value: dg.MetadataValue[Any]) -> Any:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    InProcessCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, TickData, TickStatus
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster_shared.error import SerializableErrorInfo
 
 from medallion_assets.alerts.channels import Channel
 from medallion_assets.alerts.delivery import delivered
@@ -136,7 +146,7 @@ def test_a_failed_check_its_repeats_and_its_recovery(
         world.failing["lost"] = lost
         world.run(instance)
         clock.settle()
-    reason = 'examples: {"2024-09-01": ["a"]}; lost: 3'
+    reason = "lost: 3; examples: 2024-09-01: a"
     assert news(receiver) == [("failed", "bronze/alpaca: sound", reason)]
     (alert,) = receiver.arrived[0]["alerts"]
     assert (alert["severity"], alert["partitions"]) == ("warning", "2024-09-01")
@@ -325,9 +335,13 @@ def test_killed_before_sending_nothing_is_lost(
     world = World(failing={"lost": 3})
     clock = Clock(instance, alerts_to(world, **HOOK))
     world.run(instance)
+
+    def killed(_: object) -> None:
+        raise Killed
+
     with monkeypatch.context() as patch:
-        patch.setattr(instance.daemon_cursor_storage, "set_cursor_values", kill_after(lambda *_: {}))
-        with pytest.raises((Killed, TypeError)):
+        patch.setattr(instance.daemon_cursor_storage, "set_cursor_values", killed)
+        with pytest.raises(Killed):
             clock.tick()
     clock.settle()
     assert len(receiver.arrived) == 1
@@ -451,3 +465,53 @@ def test_results_of_all_channels_are_kept_apart(instance: dg.DagsterInstance) ->
 
     clock.tick(deliver=watch)
     assert seen == ["b"]
+
+
+@dataclass
+class Sensor:
+    """Another sensor's ticks, as the daemon writes them."""
+
+    instance: dg.DagsterInstance
+
+    def __post_init__(self) -> None:
+        origin = RemoteInstigatorOrigin(
+            RemoteRepositoryOrigin(InProcessCodeLocationOrigin(LoadableTargetOrigin()), "here"), "landing"
+        )
+        running = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING)
+        self.state = self.instance.add_instigator_state(running)
+
+    def tick(self, at: float, error: str = "") -> None:
+        info = SerializableErrorInfo(f"OSError: {error}\n", [], "OSError") if error else None
+        self.instance.create_tick(
+            TickData(
+                self.state.instigator_origin_id,
+                "landing",
+                InstigatorType.SENSOR,
+                TickStatus.FAILURE if error else TickStatus.SKIPPED,
+                at,
+                selector_id=self.state.selector_id,
+                error=info,
+                end_timestamp=at + 1,
+            )
+        )
+
+
+def test_on_sqlite_a_failing_sensor_and_a_failing_check(receiver: Receiver, tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        world = World(failing={"lost": 3})
+        clock, sensor = Clock(instance, alerts_to(world, **HOOK)), Sensor(instance)
+        clock.tick()
+        world.run(instance)
+        for seconds in (5, 15, 25):
+            sensor.tick(clock.now + seconds, "no route to host")
+        clock.settle()
+        sensor.tick(clock.now + 5, "no route to host")
+        clock.settle()
+        reason = "OSError: no route to host"
+        assert news(receiver) == [
+            ("failed", "bronze/alpaca: sound", "lost: 3"),
+            ("failed", "sensor landing", reason),
+        ]
+        sensor.tick(clock.now + 5)
+        clock.settle()
+        assert news(receiver)[2:] == [("recovered", "sensor landing", reason)]
