@@ -21,11 +21,19 @@ NOTED_SECONDS = 120
 WATCH = Subject(Kind.DAEMON, "daemon:watch", "Dagster's daemon", "/deployment/daemons")
 
 
+@dataclass(frozen=True, order=True)
+class Cursor:
+    """The last event of the log that was looked at. Its time tells whether its id is still its own."""
+
+    id: int = 0
+    at: float = 0.0
+
+
 @dataclass(frozen=True)
 class State:
-    """`cursor` is the last event of the log that was looked at, `ticks` the time up to which ticks were."""
+    """`cursor` is where the log was looked at last, `ticks` the time up to which ticks were."""
 
-    cursor: int = 0
+    cursor: Cursor = Cursor()
     ticks: float = 0.0
     looked: float = 0.0
     ledger: dict[str, Entry] = field(default_factory=dict)
@@ -37,7 +45,7 @@ class Look:
     """What a look found: what happened since the last one, and up to where it saw."""
 
     happenings: Sequence[Happening]
-    cursor: int
+    cursor: Cursor
     ticks: float
 
 

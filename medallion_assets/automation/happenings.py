@@ -18,8 +18,9 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from medallion_assets.alerts.happening import Happening, Kind
 from medallion_assets.alerts.ledger import Ledger
-from medallion_assets.alerts.state import Look, State
+from medallion_assets.alerts.state import Cursor, Look, State
 from medallion_assets.automation import wording
+from medallion_assets.automation.history import storage_of
 
 TYPES = (
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
@@ -67,45 +68,56 @@ class _Runs:
 
 
 def _records(
-    instance: dg.DagsterInstance, cursor: int, *, settled: float, now: float
-) -> tuple[list[dg.EventLogRecord], int]:
-    """The next records in the order of their ids, and the id of the last one."""
-    storage = instance.event_log_storage
-    if not isinstance(storage, SqlEventLogStorage):
-        raise TypeError(f"alerts read SQLite and PostgreSQL; {type(storage).__name__} is neither")
-    cursor = cursor or _first_cursor(storage, now - FIRST_LOOK_BACK_SECONDS)
-    found: list[dg.EventLogRecord] = []
-    horizon = None
-    for kind in TYPES:
-        some = _query(storage, dg.EventRecordsFilter(kind, after_cursor=cursor), ascending=True)
-        found += some
-        if len(some) == MAX_RECORDS:  # there may be more, before what the others told
-            horizon = min(horizon or some[-1].storage_id, some[-1].storage_id)
-    ordered = sorted(found, key=lambda record: record.storage_id)
+    instance: dg.DagsterInstance, cursor: Cursor, *, settled: float, now: float
+) -> tuple[list[dg.EventLogRecord], Cursor]:
+    """The next records in the order of their ids, and where the next look goes on."""
+    storage = storage_of(instance)
+    if not cursor.id:
+        cursor = _last_before(storage, now - FIRST_LOOK_BACK_SECONDS)
+    found, horizon = _after(storage, cursor.id - 1)
+    if cursor.id and (cursor.id, cursor.at) not in [(each.storage_id, each.timestamp) for each in found[:1]]:
+        # Its run was deleted. SQLite then gives its id to another record, which nobody has seen.
+        cursor = min(cursor, _last_before(storage, cursor.at))
+        found, horizon = _after(storage, cursor.id)
     taken: list[dg.EventLogRecord] = []
-    for record in ordered:
+    for record in found:
         beyond = horizon is not None and record.storage_id > horizon
         if beyond or settled < record.timestamp < now + WRONG_CLOCK_SECONDS:
             break
-        taken.append(record)
-    return taken, taken[-1].storage_id if taken else cursor
+        if record.storage_id > cursor.id:
+            taken.append(record)
+    return taken, Cursor(taken[-1].storage_id, taken[-1].timestamp) if taken else cursor
 
 
-def _first_cursor(storage: SqlEventLogStorage, before: float) -> int:
-    last = (_query(storage, dg.EventRecordsFilter(kind, before_timestamp=before), limit=1) for kind in TYPES)
-    return max((record.storage_id for records in last for record in records), default=0)
+def _after(storage: SqlEventLogStorage, last_id: int) -> tuple[list[dg.EventLogRecord], int | None]:
+    """Records in the order of their ids; the id up to which all are there, if there may be more."""
+    found: list[dg.EventLogRecord] = []
+    full = []
+    for kind in TYPES:
+        some = _query(storage, dg.EventRecordsFilter(kind, after_cursor=last_id), ascending=True)
+        found += some
+        if len(some) > MAX_RECORDS:
+            full.append(some[-1].storage_id)
+    return sorted(found, key=lambda record: record.storage_id), min(full, default=None)
+
+
+def _last_before(storage: SqlEventLogStorage, then: float) -> Cursor:
+    last = (_query(storage, dg.EventRecordsFilter(kind, before_timestamp=then), limit=1) for kind in TYPES)
+    found = (Cursor(record.storage_id, record.timestamp) for records in last for record in records)
+    return max(found, default=Cursor())
 
 
 def _query(
     storage: SqlEventLogStorage,
     wanted: dg.EventRecordsFilter,
     *,
-    limit: int = MAX_RECORDS,
+    limit: int | None = None,
     ascending: bool = False,
 ) -> Sequence[dg.EventLogRecord]:
     """Read from the index that all runs share. SQLite's own method would open every run's file; its way to
     fetch_run_status_changes, which knows no checks, is this one."""
-    return SqlEventLogStorage.get_event_records(storage, wanted, limit=limit, ascending=ascending)
+    most = MAX_RECORDS + 1 if limit is None else limit
+    return SqlEventLogStorage.get_event_records(storage, wanted, limit=most, ascending=ascending)
 
 
 def _of_records(
@@ -126,9 +138,19 @@ def _of_records(
         elif run is None or run.tags.get(WILL_RETRY_TAG) == "true":
             continue  # deleted; or Dagster tries again by itself
         elif record.event_type is dg.DagsterEventType.RUN_FAILURE:
-            yield wording.of_failed_run(event, record.timestamp, run)
+            ended_outside = event.event_specific_data is None
+            cause = _last_words(instance, run.run_id) if ended_outside else ""
+            yield wording.of_failed_run(event, record.timestamp, run, cause=cause)
         else:
             yield wording.of_run(record.timestamp, run)
+
+
+def _last_words(instance: dg.DagsterInstance, run_id: str) -> str:
+    """What Dagster noted last of a run that did not end by itself, such as what killed its worker."""
+    found = instance.get_records_for_run(
+        run_id, of_type=dg.DagsterEventType.ENGINE_EVENT, limit=1, ascending=False
+    )
+    return next((record.event_log_entry.message for record in found.records), "")
 
 
 def _may_tell(record: dg.EventLogRecord, jobs: set[str]) -> bool:

@@ -40,7 +40,9 @@ _events, _checks = SqlEventLogStorageTable.c, AssetCheckExecutionsTable.c
 def storage_of(instance: dg.DagsterInstance) -> SqlEventLogStorage:
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
-        raise TypeError(f"history is kept by {type(storage).__name__}; SQLite and PostgreSQL can be pruned")
+        raise TypeError(
+            f"history is kept by {type(storage).__name__}; SQLite and PostgreSQL can be read here"
+        )
     return storage
 
 

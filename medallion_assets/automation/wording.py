@@ -64,12 +64,13 @@ def of_check(
     return Happening(subject, at, spans, Trouble(severity, reason, print_), link)
 
 
-def of_failed_run(event: dg.DagsterEvent, at: float, run: dg.DagsterRun) -> Happening:
-    data = event.event_specific_data  # none where the run was ended from outside
+def of_failed_run(event: dg.DagsterEvent, at: float, run: dg.DagsterRun, *, cause: str = "") -> Happening:
+    """`cause` where the run was ended from outside, and its event knows no error."""
+    data = event.event_specific_data
     known = data if isinstance(data, JobFailureData) else JobFailureData(None)
     step = known.first_step_failure_event
     error = step.step_failure_data.error if step is not None else known.error
-    told = _error_text(error) or event.message or "no reason was given"
+    told = _error_text(error) or cause or event.message or "no reason was given"
     reason = f"step {step.step_key}: {told}" if step is not None else told
     spans = _spans(run.tags)
     identity = digest_of([[span.first, span.last] for span in spans])

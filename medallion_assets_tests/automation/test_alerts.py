@@ -190,9 +190,12 @@ def test_a_run_that_dagster_tries_again_by_itself_is_not_told(
 def test_a_dead_worker_is_a_failed_run(instance: dg.DagsterInstance, receiver: Receiver) -> None:
     job = dg.Definitions(assets=[World().asset]).resolve_implicit_global_asset_job_def()
     run = instance.create_run_for_job(job)
-    instance.report_run_failed(run, "Run worker died: exit code -9")
+    instance.report_engine_event("Its process was terminated by signal 9 (SIGKILL).", run)
+    instance.report_run_failed(run)
     Clock(instance, alerts_to(World(), **HOOK)).settle()
-    assert news(receiver) == [("failed", "materialization of everything", "Run worker died: exit code -9")]
+    assert news(receiver) == [
+        ("failed", "materialization of everything", "Its process was terminated by signal 9 (SIGKILL).")
+    ]
 
 
 def test_a_source_that_is_late_is_told_without_any_run(
@@ -296,6 +299,20 @@ def test_what_is_refused_for_ever_goes_out_in_short_and_says_so(
     world.run(instance)
     clock.settle()
     assert "another.jsonl" in receiver.arrived[1]["text"]
+
+
+def test_what_comes_after_a_deleted_run_is_told_though_it_gets_its_ids(
+    instance: dg.DagsterInstance, receiver: Receiver
+) -> None:
+    world = World(broken="first")
+    clock = Clock(instance, alerts_to(world, **HOOK))
+    world.run(instance)
+    clock.settle()
+    instance.delete_run(instance.get_runs()[0].run_id)
+    world.broken = "second"
+    world.run(instance)
+    clock.settle()
+    assert [reason[-6:] for _, _, reason in news(receiver)] == [" first", "second"]
 
 
 class Killed(BaseException):
