@@ -30,6 +30,9 @@ class Channel(Protocol):
     @property
     def name(self) -> str: ...
 
+    def check(self) -> None:
+        """Raises Unset where a secret is missing, so that it shows before anything is to be sent."""
+
     def send(self, message: Message) -> str:
         """Raises unless the receiver has taken the message. What was wrong all the same, in words."""
 
@@ -45,19 +48,27 @@ class HttpChannel:
     token_env: str | None = None
     timeout: float = SOCKET_SECONDS
 
+    def check(self) -> None:
+        _url(self.url_env)
+        self._authorization()
+
     def send(self, message: Message) -> str:
         headers = {
             "Content-Type": "application/json",
             "User-Agent": render.PROJECT,
             ID_HEADER: message.id,
+            **self._authorization(),
         }
-        if self.token_env is not None:
-            headers["Authorization"] = f"Bearer {_token(self.token_env)}"
         data = json.dumps(self.body(message, self.ui)).encode()
         request = urllib.request.Request(_url(self.url_env), data, headers)  # noqa: S310  # checked in _url
         opener = urllib.request.build_opener(_NoRedirect)
         with opener.open(request, timeout=self.timeout):
             return ""
+
+    def _authorization(self) -> dict[str, str]:
+        if self.token_env is None:
+            return {}
+        return {"Authorization": f"Bearer {_token(self.token_env)}"}
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,10 @@ class MailChannel:
     sender: str
     recipients: tuple[str, ...]
     timeout: float = SOCKET_SECONDS
+
+    def check(self) -> None:
+        if self.server.password_env is not None:
+            _secret(self.server.password_env)
 
     def send(self, message: Message) -> str:
         mail = self.mail(message)

@@ -16,6 +16,7 @@ import dagster as dg
 from medallion_assets.alerts import render
 from medallion_assets.alerts.channels import Channel, HttpChannel, MailChannel, MailServer
 from medallion_assets.alerts.delivery import delivered
+from medallion_assets.alerts.failure import Unset
 from medallion_assets.alerts.outbox import Message, Outbox, Outcome, Result, due
 from medallion_assets.alerts.state import State, is_worth_storing, looked, read, tried, written
 from medallion_assets.automation.happenings import look
@@ -85,7 +86,7 @@ def tick(
     if outcomes:
         state = tried(state, outcomes, gap=alerts.gap, now=now)
         store.write(state)
-    if complaints := [*_notes(messages, outcomes), *_stuck(state)]:
+    if complaints := [*_notes(messages, outcomes), *_stuck(state), *_unset(alerts.channels)]:
         raise AlertsNotDelivered("; ".join(complaints))
     sent = [name for name, outcome in outcomes.items() if outcome.result is Result.DELIVERED]
     waiting = [name for name, box in state.boxes.items() if box.waiting]
@@ -141,6 +142,14 @@ def _notes(messages: Mapping[str, Message], outcomes: Mapping[str, Outcome]) -> 
                 yield f"{name}: {outcome.why}"
             if messages[name].short:
                 yield f"{name}: message {messages[name].id} was refused whole, and went out in short"
+
+
+def _unset(channels: Mapping[str, Channel]) -> Iterable[str]:
+    for name, channel in channels.items():
+        try:
+            channel.check()
+        except Unset as error:
+            yield f"{name}: {error}"
 
 
 def _stuck(state: State) -> Iterable[str]:

@@ -155,8 +155,7 @@ def test_no_secret_is_stored_said_or_logged(
         alerts = alerts_to(world, webhooks=hooks, mail=[mail])
         clock = Clock(instance, alerts)
         world.run(instance)
-        clock.tick()
-        said = [try_tick(clock) for _ in range(3)]
+        said = [try_tick(clock) for _ in range(4)]
     stored = instance.daemon_cursor_storage.get_cursor_values({f"{STATE_KEY}/here"})
     logged = [entry.to_json() for run in instance.get_runs() for entry in instance.all_logs(run.run_id)]
     sensor = alerts_sensor(alerts)
@@ -168,7 +167,12 @@ def test_no_secret_is_stored_said_or_logged(
         assert secret not in everything
 
 
-def test_results_of_all_channels_are_kept_apart(instance: dg.DagsterInstance) -> None:
+def test_a_secret_that_is_not_set_shows_before_anything_is_to_be_sent(instance: dg.DagsterInstance) -> None:
+    said = try_tick(Clock(instance, alerts_to(World(), **HOOK)))
+    assert said == "hook: the environment variable TEAM_URL is not set"
+
+
+def test_results_of_all_channels_are_kept_apart(instance: dg.DagsterInstance, receiver: Receiver) -> None:
     world = World(failing={"lost": 3})
     hooks = [{"name": name, "url_env": "TEAM_URL"} for name in ("a", "b")]
     clock = Clock(instance, alerts_to(world, webhooks=hooks))
