@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from medallion_assets.config_alerts import AlertsConfig
 from medallion_assets.config_quality import QualityConfig
 from medallion_assets.config_release import ReleaseConfig
 from medallion_assets.conform.delivery import Options
@@ -244,3 +245,4 @@ class PipelineConfig(_Model):
     rollouts: RolloutsConfig = RolloutsConfig()
     recipes: list[RecipeConfig] = []
     releases: list[ReleaseConfig] = []
+    alerts: AlertsConfig | None = None

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from medallion_assets.config import EvalSetConfig, RecipeConfig, RolloutsConfig, SourceConfig
+from medallion_assets.config_alerts import AlertsConfig, alert_complaints
 from medallion_assets.config_quality import QualityConfig, merged
 from medallion_assets.config_release import ReleaseConfig, complaints
 from medallion_assets.conform.delivery import Options
@@ -62,6 +63,7 @@ class Sections:
     releases: Mapping[int, ReleaseConfig] = field(default_factory=dict)
     rollouts: RolloutsConfig = field(default_factory=RolloutsConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)
+    alerts: AlertsConfig | None = None
     complete: bool = True
 
     @property
@@ -98,6 +100,7 @@ def problems_across(read: Sections) -> list[Problem]:
         ),
         *_release_problems(read),
         *_rollout_problems(read.rollouts, read.fed_units),
+        *_alert_problems(read.alerts),
         *_crossed_bounds(("quality",), read.quality),
         *(
             problem
@@ -232,6 +235,11 @@ def _rollout_problems(rollouts: RolloutsConfig, fed: set[str]) -> Iterator[Probl
             yield Problem(
                 ("rollouts", name), f"no source feeds {PROMPT_UNIT}, which pass rates are joined to"
             )
+
+
+def _alert_problems(alerts: AlertsConfig | None) -> Iterator[Problem]:
+    for keys, message in alert_complaints(alerts) if alerts is not None else ():
+        yield Problem(("alerts", *keys), message)
 
 
 def _crossed_bounds(at: Place, quality: QualityConfig) -> Iterator[Problem]:

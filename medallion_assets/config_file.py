@@ -133,6 +133,7 @@ def _sections(config: PipelineConfig) -> Sections:
         dict(enumerate(config.releases)),
         config.rollouts,
         config.quality,
+        config.alerts,
     )
 
 
@@ -172,6 +173,8 @@ def _lines(node: yaml.Node | None, place: Place = ()) -> list[tuple[Place, int]]
 def _problem(details: Any) -> Problem:
     place: Place = details["loc"]
     kind, got = details["type"], details["input"]
+    if place[:1] == ("alerts",) and kind not in ("extra_forbidden", "missing"):
+        return Problem(place, _unshown(str(place[-1]), details["msg"]))
     if kind == "extra_forbidden":
         allowed = _keys_of(_model_at(PipelineConfig, place[:-1]))
         return Problem(place, f"unknown key; {choose_from(str(place[-1]), allowed)}")
@@ -188,9 +191,18 @@ def _problem(details: Any) -> Problem:
     return Problem(place, f"got {got!r}: {details['msg'][:1].lower()}{details['msg'][1:]}")
 
 
+def _unshown(key: str, message: str) -> str:
+    """Of alerts nothing that was given is repeated: it may be a secret written in the wrong place."""
+    wanted = _PATTERNS.get(key) or _PATTERNS.get(f"…{key[key.rfind('_') :]}")
+    return f"expected {wanted}" if wanted else f"is not right: {message[:1].lower()}{message[1:]}"
+
+
 _PATTERNS = {
     "name": "a slug: lower-case letters, digits and '_', beginning with a letter, at most 60",
     "owner": "'team:<name>' or an e-mail address",
+    "…_env": "the name of an environment variable (capitals, digits, '_'); the secret itself belongs there",
+    "from": "an e-mail address",
+    "ui": "an address that begins with https:// or http://",
 }
 
 

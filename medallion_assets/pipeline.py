@@ -29,8 +29,10 @@ from medallion_assets.assets.silver import (
     eval_index_asset,
     unit_asset,
 )
+from medallion_assets.automation.alerts import Alerts, alerts_sensor
 from medallion_assets.automation.audits import audit_schedule
 from medallion_assets.automation.jobs import ingest_jobs, nightly_schedule, sweep_schedule
+from medallion_assets.automation.prune import prune_schedule
 from medallion_assets.automation.sensors import landing_sensor
 from medallion_assets.checks.asset_checks import asset_checks
 from medallion_assets.checks.releases import audit_check
@@ -97,6 +99,7 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
     jobs = ingest_jobs(stages)
     today = partial(Today.of, config, stages)
     audits = [audit_check(release.name, today, store) for release in config.releases]
+    checks = [*asset_checks(stages, store), *audits]
     return dg.Definitions(
         assets=[
             *_bronze_assets(stages, days, store),
@@ -111,12 +114,16 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
             profile_asset(stages.profile, days, store),
             *(release_asset(Plan.of(release, config, stages), store) for release in config.releases),
         ],
-        asset_checks=[*asset_checks(stages, store), *audits],
+        asset_checks=checks,
         jobs=[*jobs.values()],
-        sensors=[landing_sensor(bronze, jobs[bronze.source], days, store) for bronze in stages.bronze()],
+        sensors=[
+            *(landing_sensor(bronze, jobs[bronze.source], days, store) for bronze in stages.bronze()),
+            *([alerts_sensor(Alerts.of(config.alerts, checks))] if config.alerts else []),
+        ],
         schedules=[
             nightly_schedule(stages, days, store),
             sweep_schedule(stages, store),
+            prune_schedule(),
             *([audit_schedule(audits)] if audits else []),
         ],
         resources={
