@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dagster as dg
 
+from medallion_assets.assets.shown import shown
 from medallion_assets.assets.stage_asset import Shell, stage_asset
 from medallion_assets.extract.inventory import Inventory
 from medallion_assets.extract.stage import BronzeStage
-from medallion_assets.schemas import BRONZE
 from medallion_assets.storage.io_manager import PartitionBuilds
 from medallion_assets.storage.store import PartitionStore
 
@@ -19,7 +19,6 @@ def bronze_asset(
     stage: BronzeStage,
     *,
     about: str,
-    owner: str | None,
     partitions: dg.PartitionsDefinition[str],
     store: PartitionStore,
 ) -> dg.AssetsDefinition:
@@ -28,15 +27,13 @@ def bronze_asset(
     def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
         inventory = stage.inventory(store, wait=True)
         _log_left_out(context, inventory)
-        return PartitionBuilds(stage.table, stage.builds(store, asked, inventory))
+        return shown(PartitionBuilds(stage.table, stage.builds(store, asked, inventory)), store)
 
     shell = Shell(
         key=dg.AssetKey(stage.asset_path),
-        schema=BRONZE,
         code_version=stage.code_version,
         description=f"{about} {REDACTED if stage.redaction else AS_LANDED} Append-only and immutable.",
         kinds=frozenset({"bronze", "parquet"}),
-        owners=[owner] if owner else [],
         metadata={"landing_folder": dg.MetadataValue.path(str(stage.landing))},
     )
     return stage_asset(shell, partitions, plan)

@@ -32,9 +32,7 @@ def conformed_asset(
         f"Records of **{config.name}** ({config.format}) in the schema of {config.unit}: "
         "parsed, cleaned and past the structural gates."
     )
-    owners = [config.owner] if config.owner else []
-    deps = [_dep(source.conformed.bronze)]
-    return _asset(source.conformed, description, deps, partitions, store, owners=owners)
+    return _asset(source.conformed, description, [_dep(source.conformed.bronze)], partitions, store)
 
 
 def eval_asset(
@@ -123,17 +121,14 @@ def _asset(
     partitions: dg.PartitionsDefinition[str],
     store: PartitionStore,
     *,
-    owners: Sequence[str] = (),
     kinds: Set[str] = frozenset(),
     plan: Plan | None = None,
 ) -> dg.AssetsDefinition:
     shell = Shell(
         key=dg.AssetKey(stage.asset_path),
-        schema=stage.table.schema,
         code_version=f"{stage.code_version}-{stage.config_version}",
         description=description,
         kinds=frozenset({"silver", "parquet", *kinds}),
         deps=deps,
-        owners=owners,
     )
     return stage_asset(shell, partitions, plan or settling_plan(stage, store))
