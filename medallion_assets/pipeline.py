@@ -135,10 +135,10 @@ def _bronze_assets(
     stages: PipelineStages, days: dg.PartitionsDefinition[str], store: PartitionStore
 ) -> Iterator[dg.AssetsDefinition]:
     for source in stages.sources:
-        about = f"Exports of **{source.config.name}** ({source.config.format})."
+        about = f"Exports of {source.config.name} ({source.config.format})."
         yield bronze_asset(source.bronze, about=about, partitions=days, store=store)
     for eval_set in stages.eval_sets:
-        about = f"Deliveries of the evaluation set **{eval_set.config.name}**."
+        about = f"Deliveries of the evaluation set {eval_set.config.name}."
         yield bronze_asset(eval_set.bronze, about=about, partitions=days, store=store)
 
 

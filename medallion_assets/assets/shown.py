@@ -31,11 +31,12 @@ def shown(builds: PartitionBuilds, store: PartitionStore) -> PartitionBuilds:
 
 
 def of_partition(store: PartitionStore, table: Table, key: str) -> Shown:
-    """How many records went on and why others did not, where the table has rejects at all."""
+    """How many records went on and why others did not, where any did not."""
     manifest = store.manifest(table, key)
-    if manifest is None or not manifest.rejects:
-        return {}
-    return {"funnel": dg.MetadataValue.md(funnel(_records(manifest), manifest.summary.get("rejected", {})))}
+    rejected = manifest.summary.get("rejected") if manifest else None
+    return (
+        {"funnel": dg.MetadataValue.md(funnel(_records(manifest), rejected))} if manifest and rejected else {}
+    )
 
 
 def _of_newest(store: PartitionStore, table: Table, key: str) -> Shown:
@@ -45,7 +46,7 @@ def _of_newest(store: PartitionStore, table: Table, key: str) -> Shown:
         "sample": sample(table.schema.name, store.paths(table, key)),
         "rejected_examples": rejected_examples(counts, store.paths(table, key, rejects=True)),
     }
-    return {name: _table(rows) for name, rows in tables.items() if rows}
+    return {name: table_of(rows) for name, rows in tables.items() if rows}
 
 
 def _records(manifest: Manifest) -> int:
@@ -55,6 +56,6 @@ def _records(manifest: Manifest) -> int:
     return kept
 
 
-def _table(rows: Sequence[Row]) -> dg.TableMetadataValue:
+def table_of(rows: Sequence[Row]) -> dg.TableMetadataValue:
     columns = [dg.TableColumn(name) for name in rows[0]]
     return dg.MetadataValue.table([dg.TableRecord(dict(row)) for row in rows], dg.TableSchema(columns))

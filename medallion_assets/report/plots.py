@@ -40,7 +40,7 @@ def funnel(kept: int, rejected: Mapping[str, int]) -> str:
 
 def duplicates(by_source: Mapping[str, int]) -> str:
     """How many records each source repeated of its own or of another's."""
-    drawn = top(by_source, MAX_BARS)
+    drawn = top({source: count for source, count in by_source.items() if count}, MAX_BARS)
     return bars(f"{sum(by_source.values()):,} duplicates", drawn, first=RED, others=RED)
 
 

@@ -38,7 +38,8 @@ from medallion_assets.schemas_gold import (
 )
 from medallion_assets.storage.parts import read_batches
 
-ROWS, REASONS, CHARACTERS = 3, 5, 120
+ROWS, REASONS, CHARACTERS, ID_DIGITS = 3, 5, 120, 16
+READ_CHARACTERS = 4 * CHARACTERS  # of a text, since blanks go
 MORE = "…"
 # By schema, what is worth a look; where a record comes from can be asked of the catalogue.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -117,24 +118,37 @@ def _rows_at(paths: Sequence[Path], numbers: Sequence[int], columns: Sequence[st
                     places = [number - first for number in wanted]
                     found |= zip(wanted, map(_row, read.take(places).to_pylist()), strict=True)
                 first += rows
-    return [found[number] for number in numbers if number in found]
+    return _filled([found[number] for number in numbers if number in found])
 
 
 def _row(values: Mapping[str, Any]) -> Row:
-    return {name: _cell(value) for name, value in values.items()}
+    return {name: _cell(value) for name, value in values.items()} | _short_ids(values)
+
+
+def _short_ids(values: Mapping[str, Any]) -> Row:
+    """As many digits as `medallion trace record` asks for at most."""
+    return {name: values[name][:ID_DIGITS] for name in (RECORD_ID.name,) if values.get(name)}
 
 
 def _cell(value: Any) -> str:
-    text = inert(_text(value))
+    """On one line, whose runs of blanks say nothing here."""
+    text = inert(" ".join(_text(value).split()))
     return text if len(text) <= CHARACTERS else text[: CHARACTERS - 1] + MORE
 
 
 def _text(value: Any) -> str:
-    """Turns as they were said, anything else that is no text as JSON."""
-    if value is None:
-        return ""
-    if isinstance(value, list) and value and isinstance(value[0], Mapping) and "role" in value[0]:
-        return " → ".join(f"{turn['role']}: {turn['content']}"[:CHARACTERS] for turn in value[:ROWS])
+    """Turns as they were said, anything else that is no text as JSON; of long ones no more than is shown."""
+    if isinstance(value, str):
+        return value[:READ_CHARACTERS]
     if isinstance(value, list):
-        value = value[:CHARACTERS]  # no more of it fits
-    return value[: CHARACTERS + 1] if isinstance(value, str) else canonical_json(value)
+        items = value[:CHARACTERS]
+        turns = bool(items) and isinstance(items[0], Mapping) and "role" in items[0]
+        if turns:
+            return " → ".join(f"{turn['role']}: {_text(turn['content'])}" for turn in items)
+        return f"[{', '.join(map(_text, items))}]"
+    return "" if value is None else canonical_json(value)
+
+
+def _filled(rows: Sequence[Row]) -> list[Row]:
+    """Without the columns that are empty in all of them."""
+    return [{name: text for name, text in row.items() if any(each[name] for each in rows)} for row in rows]

@@ -26,6 +26,13 @@ LAST_KEY = "~"  # sorts after every key
 CONTENT_HASH_SHOWN = 16  # digits that tell generations apart at a glance; the manifest has all
 
 
+Show = Callable[[str], Mapping[str, Any]]
+
+
+def _nothing(key: str) -> Mapping[str, Any]:
+    return {}
+
+
 class HasTable(Protocol):
     """What has a table. Asked late, since gold's depends on its tokenizer's files."""
 
@@ -43,8 +50,8 @@ class PartitionBuilds:
 
     table: Table
     builds: Mapping[str, Build | Append]
-    metadata: Callable[[str], Mapping[str, Any]] = field(default=lambda key: {})
-    newest: Callable[[str], Mapping[str, Any]] = field(default=lambda key: {})
+    metadata: Show = field(default=_nothing)
+    newest: Show = field(default=_nothing)
 
 
 class MedallionIOManager(dg.IOManager):
@@ -66,18 +73,19 @@ class MedallionIOManager(dg.IOManager):
             return
         given = obj if isinstance(obj, PartitionBuilds) else self._as_builds(context, obj)
         asked = context.asset_partition_keys if context.has_asset_partitions else [UNPARTITIONED]
+        newest = max((key for key in asked if key in given.builds), default=None)
         for key, build in sorted(given.builds.items()):
             with kept_for_the_next_batch():
                 written = self._write(given.table, key, build)
-            metadata = self._metadata(given, key, written)
+            metadata = self._metadata(given, key, written, more=given.newest if key == newest else _nothing)
             _log_outcome(context, given.table, key, written)
             if key not in asked:  # a later partition that this run settled
                 event = dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata)
                 context.log_event(event)
             else:
                 _show(context, key, metadata)
-        if newest := max((key for key in asked if key in given.builds), default=None):
-            _show(context, newest, {**given.newest(newest), **self._sizes(given.table)})
+        if newest is not None:
+            _show(context, newest, self._sizes(given.table))
         written_to = [self._store.folder(given.table, key) for key in given.builds]
         if catalogue.is_behind(self._roots.warehouse, written_to):
             catalogue.refresh(self._roots.data, self._roots.warehouse)
@@ -124,7 +132,7 @@ class MedallionIOManager(dg.IOManager):
             return self._store.append(table, key, build)
         return self._store.overwrite(table, key, build)
 
-    def _metadata(self, given: PartitionBuilds, key: str, written: Written) -> dict[str, Any]:
+    def _metadata(self, given: PartitionBuilds, key: str, written: Written, *, more: Show) -> dict[str, Any]:
         """As the UI shows it: numbers, whose trend it also plots, then pictures, then the small print."""
         manifest = written.manifest
         return {
@@ -133,10 +141,11 @@ class MedallionIOManager(dg.IOManager):
             "rejected_rows": manifest.rejected_rows,
             **{name: value for name, value in manifest.summary.items() if isinstance(value, int | float)},
             **given.metadata(key),
+            **more(key),
             **{
                 name: dg.MetadataValue.json(value)
                 for name, value in manifest.summary.items()
-                if not isinstance(value, int | float)
+                if _is_counts(value)
             },
             "bytes": manifest.size,
             "content_hash": manifest.content_hash[:CONTENT_HASH_SHOWN],
@@ -151,6 +160,13 @@ class MedallionIOManager(dg.IOManager):
             "dagster/row_count": sum(manifest.rows for manifest in manifests),
             "dagster/size_bytes": sum(manifest.size for manifest in manifests),
         }
+
+
+def _is_counts(value: Any) -> bool:
+    """Counts by name are shown as JSON, which is inert; deeper ones by what made them, in tables."""
+    return (
+        isinstance(value, Mapping) and bool(value) and not any(isinstance(e, Mapping) for e in value.values())
+    )
 
 
 def _show(context: dg.OutputContext, key: str, metadata: Mapping[str, Any]) -> None:
