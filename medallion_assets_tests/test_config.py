@@ -36,8 +36,8 @@ OWNER = "expected 'team:<name>' or an e-mail address"
 SOURCE_KEYS = f"allowed: {', '.join(sorted(SourceConfig.model_fields))}"
 RECIPE_KEYS = f"allowed: {', '.join(sorted(RecipeConfig.model_fields))}"
 TOP_KEYS = (
-    "allowed: decontamination, eval_sets, near_duplicates, quality, recipes, releases, rollouts, sources, "
-    "start_date"
+    "allowed: decontamination, eval_sets, near_duplicates, owner, quality, recipes, releases, rollouts, "
+    "sources, start_date"
 )
 CONFIG = PipelineConfig(
     start_date=date(2024, 9, 1),
@@ -139,7 +139,7 @@ def test_lines_are_counted_from_the_top_of_a_file_of_several_documents(file: Pat
         (
             "recipes:",
             "eval_sets: [gsm8k]\nrecipes:",
-            "F:7: eval_sets[0]: got 'gsm8k', expected a mapping with the keys columns, fields, name",
+            "F:7: eval_sets[0]: got 'gsm8k', expected a mapping with the keys columns, fields, name, owner",
         ),
     ],
 )

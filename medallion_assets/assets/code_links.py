@@ -61,7 +61,7 @@ def code_references(made_by: Stage | Plan) -> dg.CodeReferencesMetadataValue:
 def with_git_links(assets: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
     """Beside each local file, the same in the git remote, where the checkout follows a branch of one."""
     checkout = _git(PACKAGE, "rev-parse", "--show-toplevel")
-    remote = _remote(Path(checkout)) if checkout and PACKAGE.is_relative_to(checkout) else None
+    remote = remote_of(Path(checkout)) if checkout and PACKAGE.is_relative_to(checkout) else None
     if checkout is None or remote is None:
         return list(assets)
     url, branch = remote
@@ -85,7 +85,7 @@ def _place(name: str) -> Path:
     return project_folder() / name if name.startswith("docs/") else PACKAGE / name
 
 
-def _remote(checkout: Path) -> tuple[str, str] | None:
+def remote_of(checkout: Path) -> tuple[str, str] | None:
     """The address for a browser and the branch, of what the checkout's branch follows."""
     followed = _git(checkout, "rev-parse", "--abbrev-ref", "@{upstream}")
     name, _, branch = (followed or "").partition("/")

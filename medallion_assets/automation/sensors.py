@@ -37,8 +37,8 @@ def landing_sensor(
         job=job,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Every {INTERVAL_SECONDS} seconds, takes the exports that are complete in {bronze.landing} "
-        "through to gold, in a micro-batch that is tried again where it fails.",
+        description=f"Every {INTERVAL_SECONDS} seconds, takes complete exports of {bronze.landing} "
+        "through to gold, as a micro-batch that is tried again where it fails.",
     )
     def landing(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         inventory = bronze.inventory(store)

@@ -34,7 +34,7 @@ def _recipe(recipe: str, found: Figures) -> Iterator[str]:
     yield table(["source", *COUNTS], lines, numbers=len(COUNTS))
     yield bars("records held, by source", _most({each.source: each.held for each in found.sources}))
     if found.rejected:
-        left_out = {f"{each.reason} in {each.table}": each.records for each in found.rejected}
+        left_out = {f"{each.reason} in {_name(each.table)}": each.records for each in found.rejected}
         yield bars("records left out", _most(left_out), first=RED, others=RED)
     if found.lengths:
         yield steps("records by tokens", dict(found.lengths))
@@ -42,6 +42,11 @@ def _recipe(recipe: str, found: Figures) -> Iterator[str]:
         filled = dict(found.fill)
         counts = [filled.get(step, 0) for step in range(FILL_STEPS)]
         yield columns("rows by how full they are", counts, ("0%", "100%"))
+
+
+def _name(table: str) -> str:
+    """Without its layer, so that it can be read whole."""
+    return table.rpartition("/")[-1]
 
 
 def _most(counts: Mapping[str, int]) -> Bars:

@@ -81,4 +81,4 @@ def _image(height: int, drawn: str) -> str:
 
 def inert_name(name: str) -> str:
     """A name that neither markdown nor XML can take for anything else, whoever chose it."""
-    return re.sub(r"[^\w /-]", "?", name)[:MAX_NAME]
+    return re.sub(r"[^\w -]", "?", name)[:MAX_NAME]

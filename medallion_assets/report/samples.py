@@ -52,13 +52,14 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     EVAL_ITEMS.name: ("record_id", "item", "texts"),
     EVAL_INDEX.name: ("eval_set", "field", "text", "matched_by"),
     CONTAMINATION.name: ("record_id", "source", "eval_set", "coverage", "matching_text"),
-    GOLD_SFT.name: ("record_ids", "seq_lengths", "input_ids", "labels"),
+    GOLD_SFT.name: ("record_ids", "seq_lengths", "input_ids"),
     GOLD_PREFERENCE.name: ("record_id", "source", "prompt", "chosen", "rejected", "margin"),
     GOLD_PROMPTS.name: ("record_id", "data_source", "prompt", "reward_model", "prompt_length"),
     GOLD_CURRICULUM.name: ("record_id", "data_source", "prompt", "reward_model", "pass_rate"),
     GOLD_ROLLOUTS.name: ("record_id", "run", "step", "input_ids", "length", "reward"),
 }
-REJECT_COLUMNS = ("reason", "detail", "source", "line", "raw")
+REJECT_COLUMNS = ("reason", "detail", "line", "raw")
+IDS = ("record_id", "record_ids")
 Row = dict[str, str]
 
 
@@ -122,12 +123,12 @@ def _rows_at(paths: Sequence[Path], numbers: Sequence[int], columns: Sequence[st
 
 
 def _row(values: Mapping[str, Any]) -> Row:
-    return {name: _cell(value) for name, value in values.items()} | _short_ids(values)
+    return {name: _cell(_short(value) if name in IDS else value) for name, value in values.items()}
 
 
-def _short_ids(values: Mapping[str, Any]) -> Row:
-    """As many digits as `medallion trace record` asks for at most."""
-    return {name: values[name][:ID_DIGITS] for name in (RECORD_ID.name,) if values.get(name)}
+def _short(value: str | list[str]) -> str | list[str]:
+    """As many digits of an id as tell it from others, and as `medallion trace` finds it by."""
+    return value[:ID_DIGITS] if isinstance(value, str) else [each[:ID_DIGITS] for each in value]
 
 
 def _cell(value: Any) -> str:
