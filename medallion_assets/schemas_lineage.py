@@ -124,6 +124,7 @@ PROFILED = {
             **_each(["characters", "histogram", "words", "tokens", "languages"], texts),
             "turns": texts[:1],
             "sample": ("record_id",),
+            "rejected": (),  # records by reason; preferences have answers of that name
         }
     )
     for name, texts in MEASURED.items()
