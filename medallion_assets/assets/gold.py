@@ -7,9 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from medallion_assets.assets.profile import showing_plan
 from medallion_assets.assets.shown import of_partition
-from medallion_assets.assets.stage_asset import Shell, stage_asset
+from medallion_assets.assets.stage_asset import Shell, showing_plan, stage_asset
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.report.plots import packaged
 from medallion_assets.report.shapes import shapes_of

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from medallion_assets.assets.stage_asset import Shell, settling_plan, stage_asset
+from medallion_assets.assets.stage_asset import Plan, Shell, showing_plan, stage_asset
 from medallion_assets.curate.stage import UnitStage
 from medallion_assets.report.plots import duplicates, markdown_of
 from medallion_assets.report.profile_stage import ProfileStage, counts_of_day
-from medallion_assets.stage import Stage
 from medallion_assets.storage.duck import connect
-from medallion_assets.storage.io_manager import PartitionBuilds
 from medallion_assets.storage.store import PartitionStore, Table
 
-Plan = Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds]
 # What the UI calls the subjects of a unit's own asset.
 SUBJECTS = {"": "by_source", " records": "funnel"}
 REPEATED = ("exact_duplicate", "near_duplicate", "repeated_rollout")
@@ -64,16 +60,6 @@ def _duplicates(store: PartitionStore, unit: UnitStage, key: str) -> dict[str, i
     manifest = store.manifest(unit.table, key)
     sources = manifest.summary.get("sources", {}) if manifest else {}
     return {source: sum(counts.get(reason, 0) for reason in REPEATED) for source, counts in sources.items()}
-
-
-def showing_plan(stage: Stage, store: PartitionStore, metadata: Callable[[str], Mapping[str, Any]]) -> Plan:
-    """The stage's plan, whose partitions show this once they are written."""
-    settle = settling_plan(stage, store)
-
-    def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
-        return replace(settle(context, asked), metadata=metadata)
-
-    return plan
 
 
 def _markdown(texts: Mapping[str, str]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import dagster as dg
 
-from medallion_assets.assets.profile import Plan, showing_plan, unit_plan
+from medallion_assets.assets.profile import unit_plan
 from medallion_assets.assets.shown import table_of
-from medallion_assets.assets.stage_asset import Shell, settling_plan, stage_asset
+from medallion_assets.assets.stage_asset import Plan, Shell, settling_plan, showing_plan, stage_asset
 from medallion_assets.conform.evals import EvalStage
 from medallion_assets.curate.curriculum import CurriculumStage
 from medallion_assets.curate.decontaminate.stages import ContaminationStage, EvalIndexStage

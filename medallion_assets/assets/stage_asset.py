@@ -5,7 +5,7 @@ No postponed annotations in this module: Dagster reads the context's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
@@ -14,6 +14,8 @@ from medallion_assets.assets.shown import shown
 from medallion_assets.stage import Stage, partitions_to_settle
 from medallion_assets.storage.io_manager import PartitionBuilds
 from medallion_assets.storage.store import PartitionStore
+
+Plan = Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds]
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Shell:
 def stage_asset(
     shell: Shell,
     partitions: dg.PartitionsDefinition[str],
-    plan: Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds],
+    plan: Plan,
 ) -> dg.AssetsDefinition:
     """An asset whose runs, of one partition or of a range, hand their plan to the IO manager."""
 
@@ -52,9 +54,7 @@ def stage_asset(
     return materialize
 
 
-def settling_plan(
-    stage: Stage, store: PartitionStore
-) -> Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds]:
+def settling_plan(stage: Stage, store: PartitionStore) -> Plan:
     """Plans what was asked for, and the later partitions that it makes stale."""
 
     def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
@@ -65,5 +65,15 @@ def settling_plan(
             )
         builds = {key: stage.build(store, key) for key in [*asked, *later]}
         return shown(PartitionBuilds(stage.table, builds), store)
+
+    return plan
+
+
+def showing_plan(stage: Stage, store: PartitionStore, metadata: Callable[[str], Mapping[str, Any]]) -> Plan:
+    """The stage's plan, whose partitions show this once they are written."""
+    settle = settling_plan(stage, store)
+
+    def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
+        return replace(settle(context, asked), metadata=metadata)
 
     return plan

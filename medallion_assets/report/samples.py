@@ -138,16 +138,20 @@ def _cell(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """Turns as they were said, anything else that is no text as JSON; of long ones no more than is shown."""
+    """Turns as they were said, what else is no text as JSON; of long ones little more than is shown."""
     if isinstance(value, str):
         return value[:READ_CHARACTERS]
     if isinstance(value, list):
         items = value[:CHARACTERS]
-        turns = bool(items) and isinstance(items[0], Mapping) and "role" in items[0]
-        if turns:
-            return " → ".join(f"{turn['role']}: {_text(turn['content'])}" for turn in items)
-        return f"[{', '.join(map(_text, items))}]"
+        said = [_said(item) for item in items if isinstance(item, Mapping)]
+        return " → ".join(said) if said else f"[{', '.join(map(_text, items))}]"
     return "" if value is None else canonical_json(value)
+
+
+def _said(item: Mapping[str, Any]) -> str:
+    """A turn and who speaks, or an item's text and where it is from."""
+    who, what = list(item.values())[:2]
+    return f"{who}: {_text(what)}"
 
 
 def _filled(rows: Sequence[Row]) -> list[Row]:

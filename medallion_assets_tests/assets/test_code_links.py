@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.assets.code_links import browsable, remote_of
+from medallion_assets.assets import code_links
+from medallion_assets.assets.code_links import CODE_REFERENCES, browsable, remote_of, with_git_links
+from medallion_assets.roots import project_folder
 
 FORGE = "https://github.com/team/data"
 secrets = st.text(st.characters(categories=["L", "N"]), min_size=8, max_size=20)
@@ -59,3 +62,17 @@ def test_a_branch_without_a_remote_is_linked_nowhere_and_one_that_follows_is(tmp
 
 def test_a_folder_that_is_no_checkout_is_linked_nowhere(tmp_path: Path) -> None:
     assert remote_of(tmp_path) is None
+
+
+def test_beside_the_file_there_is_its_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (project_folder() / ".git").exists():
+        pytest.skip("this is no checkout")
+    monkeypatch.setattr(code_links, "remote_of", lambda checkout: (FORGE, "main"))
+    path = project_folder() / "medallion_assets/conform/conform.py"
+    local = dg.LocalFileCodeReference(file_path=str(path), label="conform.py")
+    references = dg.CodeReferencesMetadataValue(code_references=[local])
+    asset = dg.asset(name="a", metadata={CODE_REFERENCES: references})(lambda: None)
+    [linked] = with_git_links([asset])
+    url = f"{FORGE}/tree/main/medallion_assets/conform/conform.py"
+    found = linked.metadata_by_key[asset.key][CODE_REFERENCES].code_references
+    assert found == [local, dg.UrlCodeReference(url=url, label="conform.py")]
