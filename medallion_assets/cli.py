@@ -206,8 +206,8 @@ def _today(config: Path) -> Today | None:
 
 @contextmanager
 def _release_errors() -> Iterator[None]:
+    from medallion_assets.inert import inert
     from medallion_assets.release.errors import ReleaseError
-    from medallion_assets.trace.show import inert
 
     try:
         yield
@@ -218,11 +218,11 @@ def _release_errors() -> Iterator[None]:
 @contextmanager
 def _store() -> Iterator[Reader]:
     """The store of the environment; what can't be answered ends the command with exit code 1."""
+    from medallion_assets.inert import inert
     from medallion_assets.roots import Roots
     from medallion_assets.storage.manifest import DamagedManifest, NewerManifest
     from medallion_assets.trace.errors import TraceError
     from medallion_assets.trace.reader import open_store
-    from medallion_assets.trace.show import inert
 
     try:
         with open_store(Roots.from_environment().data) as reader:

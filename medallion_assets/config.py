@@ -154,6 +154,9 @@ class RecipeConfig(_Model):
         lt=1,
         description="Share of the records, by their ids, that goes to gold/<name>_holdout instead.",
     )
+    owner: Owner | None = Field(
+        default=None, description="Who answers for the table, if not those whose sources it is made of."
+    )
 
     @property
     def holdout_name(self) -> str:
@@ -168,6 +171,7 @@ class EvalSetConfig(_Model):
         min_length=1, description="Dotted paths of an item's texts; a list of objects on the way makes items."
     )
     columns: list[str] | None = Field(default=None, min_length=1)
+    owner: Owner | None = Field(default=None, description="As a source's.")
 
 
 class NearDuplicatesConfig(_Model):
@@ -237,6 +241,7 @@ class PipelineConfig(_Model):
     """The whole pipeline: the `attributes` of a medallion_assets.MedallionPipeline component."""
 
     start_date: date = Field(description="First landing date, YYYY-MM-DD.")
+    owner: Owner | None = Field(default=None, description="Owns what would otherwise be nobody's.")
     sources: list[SourceConfig] = Field(min_length=1)
     eval_sets: list[EvalSetConfig] = []
     quality: QualityConfig = QualityConfig()

@@ -17,6 +17,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from medallion_assets.assets.bronze import bronze_asset
+from medallion_assets.assets.documented import Pipeline, documented
 from medallion_assets.assets.gold import gold_asset
 from medallion_assets.assets.profile import profile_asset
 from medallion_assets.assets.releases import release_asset
@@ -99,21 +100,23 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
     jobs = ingest_jobs(stages)
     today = partial(Today.of, config, stages)
     audits = [audit_check(release.name, today, store) for release in config.releases]
+    plans = [Plan.of(release, config, stages) for release in config.releases]
+    assets = [
+        *_bronze_assets(stages, days, store),
+        *(conformed_asset(source, days, store) for source in stages.sources),
+        *(eval_asset(eval_set.items, days, store) for eval_set in stages.eval_sets),
+        *(eval_index_asset(index, days, store) for index in filter(None, [stages.eval_index])),
+        *(contamination_asset(stage, days, store) for stage in stages.contamination.values()),
+        *(unit_asset(unit, days, store, bronze=stages.profile.bronze) for unit in stages.units.values()),
+        *(derived_asset(stage, days, store) for stage in stages.derived),
+        *(curriculum_asset(stage, days, store) for stage in filter(None, [stages.curriculum])),
+        *(gold_asset(recipe, days, store) for recipe in stages.recipes.values()),
+        profile_asset(stages.profile, days, store),
+        *(release_asset(plan, store) for plan in plans),
+    ]
     checks = [*asset_checks(stages, store), *audits]
     return dg.Definitions(
-        assets=[
-            *_bronze_assets(stages, days, store),
-            *(conformed_asset(source, days, store) for source in stages.sources),
-            *(eval_asset(eval_set.items, days, store) for eval_set in stages.eval_sets),
-            *(eval_index_asset(index, days, store) for index in filter(None, [stages.eval_index])),
-            *(contamination_asset(stage, days, store) for stage in stages.contamination.values()),
-            *(unit_asset(unit, days, store, bronze=stages.profile.bronze) for unit in stages.units.values()),
-            *(derived_asset(stage, days, store) for stage in stages.derived),
-            *(curriculum_asset(stage, days, store) for stage in filter(None, [stages.curriculum])),
-            *(gold_asset(recipe, days, store) for recipe in stages.recipes.values()),
-            profile_asset(stages.profile, days, store),
-            *(release_asset(Plan.of(release, config, stages), store) for release in config.releases),
-        ],
+        assets=documented(assets, Pipeline(config, stages, plans, store)),
         asset_checks=checks,
         jobs=[*jobs.values()],
         sensors=[
@@ -139,12 +142,11 @@ def _bronze_assets(
     stages: PipelineStages, days: dg.PartitionsDefinition[str], store: PartitionStore
 ) -> Iterator[dg.AssetsDefinition]:
     for source in stages.sources:
-        about = f"Exports of **{source.config.name}** ({source.config.format})."
-        owner = source.config.owner
-        yield bronze_asset(source.bronze, about=about, owner=owner, partitions=days, store=store)
+        about = f"Exports of {source.config.name} ({source.config.format})."
+        yield bronze_asset(source.bronze, about=about, partitions=days, store=store)
     for eval_set in stages.eval_sets:
-        about = f"Deliveries of the evaluation set **{eval_set.config.name}**."
-        yield bronze_asset(eval_set.bronze, about=about, owner=None, partitions=days, store=store)
+        about = f"Deliveries of the evaluation set {eval_set.config.name}."
+        yield bronze_asset(eval_set.bronze, about=about, partitions=days, store=store)
 
 
 __all__ = ["ConfigError", "MedallionPipeline", "build_pipeline"]

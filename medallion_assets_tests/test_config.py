@@ -35,10 +35,7 @@ SLUG = "expected a slug: lower-case letters, digits and '_', beginning with a le
 OWNER = "expected 'team:<name>' or an e-mail address"
 SOURCE_KEYS = f"allowed: {', '.join(sorted(SourceConfig.model_fields))}"
 RECIPE_KEYS = f"allowed: {', '.join(sorted(RecipeConfig.model_fields))}"
-TOP_KEYS = (
-    "allowed: alerts, decontamination, eval_sets, near_duplicates, quality, recipes, releases, rollouts, "
-    "sources, start_date"
-)
+TOP_KEYS = f"allowed: {', '.join(sorted(PipelineConfig.model_fields))}"
 CONFIG = PipelineConfig(
     start_date=date(2024, 9, 1),
     sources=[SourceConfig(name="first", unit="sft_pairs", format="alpaca", owner="team:data")],
@@ -139,7 +136,7 @@ def test_lines_are_counted_from_the_top_of_a_file_of_several_documents(file: Pat
         (
             "recipes:",
             "eval_sets: [gsm8k]\nrecipes:",
-            "F:7: eval_sets[0]: got 'gsm8k', expected a mapping with the keys columns, fields, name",
+            "F:7: eval_sets[0]: got 'gsm8k', expected a mapping with the keys columns, fields, name, owner",
         ),
     ],
 )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 
-from medallion_assets.assets.stage_asset import Shell, settling_plan, stage_asset
+from medallion_assets.assets.shown import of_partition
+from medallion_assets.assets.stage_asset import Shell, showing_plan, stage_asset
 from medallion_assets.package.stage import GoldStage
+from medallion_assets.report.plots import packaged
+from medallion_assets.report.shapes import shapes_of
 from medallion_assets.schemas import (
     PREFERENCE_UNIT,
     PROMPT_UNIT,
@@ -13,7 +19,6 @@ from medallion_assets.schemas import (
     ROLLOUT_UNIT,
     SFT_UNIT,
 )
-from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.storage.store import PartitionStore
 
 WHAT_IT_IS = {
@@ -32,13 +37,19 @@ def gold_asset(
 ) -> dg.AssetsDefinition:
     shell = Shell(
         key=dg.AssetKey(recipe.asset_path),
-        schema=GOLD_SCHEMAS[recipe.silver.schema.name],
         code_version=f"{recipe.code_version}-{recipe.config_version}",
         description=_described(recipe),
         kinds=frozenset({"gold", "huggingface", "parquet"}),
         deps=[dg.AssetDep(dg.AssetKey(["silver", recipe.silver.name]))],
     )
-    return stage_asset(shell, partitions, settling_plan(recipe, store))
+
+    def metadata(key: str) -> Mapping[str, Any]:
+        paths = store.paths(recipe.table, key)
+        drawn = packaged(shapes_of(recipe.table.schema.name, paths, room=recipe.packaging.max_length))
+        plots = {name: dg.MetadataValue.md(text) for name, text in drawn.items()}
+        return {**of_partition(store, recipe.table, key), **plots}
+
+    return stage_asset(shell, partitions, showing_plan(recipe, store, metadata))
 
 
 def _described(recipe: GoldStage) -> str:

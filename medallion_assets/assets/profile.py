@@ -1,24 +1,22 @@
-"""The profile asset, and what of profiles other silver assets show: tables and plots as metadata."""
+"""The profile asset, and what it and the units' assets show of a day: tables and plots as metadata."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from medallion_assets.assets.stage_asset import Shell, settling_plan, stage_asset
+from medallion_assets.assets.stage_asset import Plan, Shell, showing_plan, stage_asset
 from medallion_assets.curate.stage import UnitStage
-from medallion_assets.report.plots import markdown_of
+from medallion_assets.report.plots import duplicates, markdown_of
 from medallion_assets.report.profile_stage import ProfileStage, counts_of_day
-from medallion_assets.stage import Stage
 from medallion_assets.storage.duck import connect
-from medallion_assets.storage.io_manager import PartitionBuilds
 from medallion_assets.storage.store import PartitionStore, Table
 
-Plan = Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds]
-Rows = Iterator[Mapping[str, Any]]
+# What the UI calls the subjects of a unit's own asset.
+SUBJECTS = {"": "by_source", " records": "funnel"}
+REPEATED = ("exact_duplicate", "near_duplicate", "repeated_rollout")
 
 
 def profile_asset(
@@ -26,7 +24,6 @@ def profile_asset(
 ) -> dg.AssetsDefinition:
     shell = Shell(
         key=dg.AssetKey(stage.asset_path),
-        schema=stage.table.schema,
         code_version=f"{stage.code_version}-{stage.config_version}",
         description=(
             "What each source delivered on the day: how many records came how far and why others did not, "
@@ -36,30 +33,34 @@ def profile_asset(
         deps=[dg.AssetDep(dg.AssetKey([table.layer, table.name])) for table in stage.inputs],
     )
 
-    def rows(key: str) -> Rows:
-        return (row for batch in store.batches(stage.table, key) for row in batch.to_pylist())
+    def metadata(key: str) -> Mapping[str, Any]:
+        rows = (row for batch in store.batches(stage.table, key) for row in batch.to_pylist())
+        return _markdown(markdown_of(rows))
 
-    return stage_asset(shell, partitions, shown_plan(stage, store, rows))
+    return stage_asset(shell, partitions, showing_plan(stage, store, metadata))
 
 
 def unit_plan(unit: UnitStage, bronze: Mapping[str, Table], store: PartitionStore) -> Plan:
-    """The plan of a unit's asset whose partitions show how many records came how far."""
-
-    def rows(key: str) -> Rows:
-        with connect(store.root / ".scratch") as duck:
-            yield from counts_of_day(duck, unit, bronze, store, key)
-
-    return shown_plan(unit, store, rows)
-
-
-def shown_plan(stage: Stage, store: PartitionStore, rows: Callable[[str], Rows]) -> Plan:
-    """The stage's plan, showing tables and plots of what `rows` gives for a partition once it is written."""
-    settle = settling_plan(stage, store)
+    """The plan of a unit's asset whose partitions show how many records of each source came how far."""
 
     def metadata(key: str) -> Mapping[str, Any]:
-        return {name: dg.MetadataValue.md(text) for name, text in markdown_of(rows(key)).items()}
+        with connect(store.root / ".scratch") as duck:
+            found = markdown_of(counts_of_day(duck, unit, bronze, store, key))
+        drawn = {SUBJECTS[name.removeprefix(unit.unit)]: text for name, text in found.items()}
+        repeated = _duplicates(store, unit, key)
+        if any(repeated.values()):
+            drawn["duplicates_by_source"] = duplicates(repeated)
+        return {"duplicates": sum(repeated.values()), **_markdown(drawn)}
 
-    def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
-        return replace(settle(context, asked), metadata=metadata)
+    return showing_plan(unit, store, metadata)
 
-    return plan
+
+def _duplicates(store: PartitionStore, unit: UnitStage, key: str) -> dict[str, int]:
+    """By source, the records of the day that repeat others, whatever the rule that found them."""
+    manifest = store.manifest(unit.table, key)
+    sources = manifest.summary.get("sources", {}) if manifest else {}
+    return {source: sum(counts.get(reason, 0) for reason in REPEATED) for source, counts in sources.items()}
+
+
+def _markdown(texts: Mapping[str, str]) -> dict[str, Any]:
+    return {name: dg.MetadataValue.md(text) for name, text in texts.items()}

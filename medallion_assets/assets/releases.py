@@ -10,6 +10,8 @@ import dagster as dg
 
 from medallion_assets.release.cut import Plan, cut
 from medallion_assets.release.manifest import REPORT_NAME, Release
+from medallion_assets.report.digest import digest_of
+from medallion_assets.report.release import figures_of
 from medallion_assets.storage.store import PartitionStore
 
 GROUP = "releases"
@@ -45,12 +47,20 @@ def _metadata(release: Release, *, is_new: bool) -> dict[str, Any]:
     data = list(release.manifest.data())
     rows = sum(file.rows or 0 for file in data)
     return {
-        "dagster/row_count": dg.MetadataValue.int(rows),
-        "release_id": dg.MetadataValue.text(release.id),
-        "changed": dg.MetadataValue.bool(is_new),
-        "tokens": dg.MetadataValue.int(sum(file.tokens or 0 for file in data)),
-        "files": dg.MetadataValue.int(len(release.manifest.files)),
-        "exports": dg.MetadataValue.int(len(release.manifest.exports)),
+        "report": dg.MetadataValue.md(_report(release)),
+        "report_page": dg.MetadataValue.path(str(release.folder / REPORT_NAME)),
+        "dagster/row_count": rows,
+        "dagster/size_bytes": sum(file.size for file in release.manifest.files),
+        "tokens": sum(file.tokens or 0 for file in data),
+        "files": len(release.manifest.files),
+        "exports": len(release.manifest.exports),
+        "release_id": release.id,
         "path": dg.MetadataValue.path(str(release.folder)),
-        "report": dg.MetadataValue.path(str(release.folder / REPORT_NAME)),
+        "changed": is_new,
     }
+
+
+def _report(release: Release) -> str:
+    """The page's figures: browsers open no local file from a web page, so the page itself is a path only."""
+    manifest, folder = release.manifest, release.folder
+    return digest_of(manifest, {name: figures_of(manifest, name, folder) for name in manifest.recipes})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 import dagster as dg
 
-from medallion_assets.assets.profile import Plan, unit_plan
-from medallion_assets.assets.stage_asset import Shell, settling_plan, stage_asset
+from medallion_assets.assets.profile import unit_plan
+from medallion_assets.assets.shown import table_of
+from medallion_assets.assets.stage_asset import Plan, Shell, settling_plan, showing_plan, stage_asset
 from medallion_assets.conform.evals import EvalStage
 from medallion_assets.curate.curriculum import CurriculumStage
 from medallion_assets.curate.decontaminate.stages import ContaminationStage, EvalIndexStage
@@ -29,12 +31,10 @@ def conformed_asset(
 ) -> dg.AssetsDefinition:
     config = source.config
     description = (
-        f"Records of **{config.name}** ({config.format}) in the schema of {config.unit}: "
+        f"Records of {config.name} ({config.format}) in the schema of {config.unit}: "
         "parsed, cleaned and past the structural gates."
     )
-    owners = [config.owner] if config.owner else []
-    deps = [_dep(source.conformed.bronze)]
-    return _asset(source.conformed, description, deps, partitions, store, owners=owners)
+    return _asset(source.conformed, description, [_dep(source.conformed.bronze)], partitions, store)
 
 
 def eval_asset(
@@ -42,7 +42,7 @@ def eval_asset(
 ) -> dg.AssetsDefinition:
     name = items.bronze.name.removeprefix(EVAL_PREFIX)
     description = (
-        f"The evaluation set **{name}** as of each day: the texts of its items, from the newest delivery "
+        f"The evaluation set {name} as of each day: the texts of its items, from the newest delivery "
         f"of each file ({', '.join(items.fields)})."
     )
     return _asset(items, description, [_dep(items.bronze, ALL_DAYS_SO_FAR)], partitions, store)
@@ -57,7 +57,14 @@ def eval_index_asset(
         "training data. The newest partition is the one that counts."
     )
     deps = [_dep(table, ALL_DAYS_SO_FAR) for table in index.inputs]
-    return _asset(index, description, deps, partitions, store)
+
+    def metadata(key: str) -> Mapping[str, Any]:
+        manifest = store.manifest(index.table, key)
+        by_set = manifest.summary["by_eval_set"] if manifest else {}
+        rows = [{"eval_set": name, **{k: str(n) for k, n in told.items()}} for name, told in by_set.items()]
+        return {"by_eval_set": table_of(rows)} if rows else {}
+
+    return _asset(index, description, deps, partitions, store, plan=showing_plan(index, store, metadata))
 
 
 def contamination_asset(
@@ -84,7 +91,7 @@ def unit_asset(
     """`bronze` by source: what each delivered, for the counts that a partition shows."""
     near = f" and of those at least {unit.near_threshold:.0%} alike" if unit.near_threshold else ""
     description = (
-        f"All sources of **{unit.unit}**, each record once: of equal records{near} the earliest survives, "
+        f"All sources of {unit.unit}, each record once: of equal records{near} the earliest survives, "
         "by landing date, source and place, whatever the order of processing."
         + (" Without what gives evaluation sets away." if unit.contamination else "")
     )
@@ -123,17 +130,14 @@ def _asset(
     partitions: dg.PartitionsDefinition[str],
     store: PartitionStore,
     *,
-    owners: Sequence[str] = (),
     kinds: Set[str] = frozenset(),
     plan: Plan | None = None,
 ) -> dg.AssetsDefinition:
     shell = Shell(
         key=dg.AssetKey(stage.asset_path),
-        schema=stage.table.schema,
         code_version=f"{stage.code_version}-{stage.config_version}",
         description=description,
         kinds=frozenset({"silver", "parquet", *kinds}),
         deps=deps,
-        owners=owners,
     )
     return stage_asset(shell, partitions, plan or settling_plan(stage, store))

@@ -5,15 +5,17 @@ No postponed annotations in this module: Dagster reads the context's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
 
-from medallion_assets.schemas import TableSchema
+from medallion_assets.assets.shown import shown
 from medallion_assets.stage import Stage, partitions_to_settle
 from medallion_assets.storage.io_manager import PartitionBuilds
 from medallion_assets.storage.store import PartitionStore
+
+Plan = Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds]
 
 
 @dataclass(frozen=True)
@@ -21,19 +23,17 @@ class Shell:
     """What an asset shows and how it is wired; `builds` plans the partitions that a run asks for."""
 
     key: dg.AssetKey
-    schema: TableSchema
     code_version: str
     description: str
     kinds: frozenset[str]
     deps: Sequence[dg.AssetDep] = ()
-    owners: Sequence[str] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 def stage_asset(
     shell: Shell,
     partitions: dg.PartitionsDefinition[str],
-    plan: Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds],
+    plan: Plan,
 ) -> dg.AssetsDefinition:
     """An asset whose runs, of one partition or of a range, hand their plan to the IO manager."""
 
@@ -43,11 +43,10 @@ def stage_asset(
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=shell.deps,
-        owners=shell.owners,
         description=shell.description,
         kinds=set(shell.kinds),
         code_version=shell.code_version,
-        metadata={"dagster/column_schema": column_schema(shell.schema), **shell.metadata},
+        metadata=shell.metadata,
     )
     def materialize(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]  # no type check of the plan
         return plan(context, list(context.partition_keys))
@@ -55,9 +54,7 @@ def stage_asset(
     return materialize
 
 
-def settling_plan(
-    stage: Stage, store: PartitionStore
-) -> Callable[[dg.AssetExecutionContext, list[str]], PartitionBuilds]:
+def settling_plan(stage: Stage, store: PartitionStore) -> Plan:
     """Plans what was asked for, and the later partitions that it makes stale."""
 
     def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
@@ -66,19 +63,17 @@ def settling_plan(
             context.log.info(
                 f"{len(later)} later partitions depend on {min(asked)} and are settled too: {later}"
             )
-        return PartitionBuilds(stage.table, {key: stage.build(store, key) for key in [*asked, *later]})
+        builds = {key: stage.build(store, key) for key in [*asked, *later]}
+        return shown(PartitionBuilds(stage.table, builds), store)
 
     return plan
 
 
-def column_schema(schema: TableSchema) -> dg.TableSchema:
-    columns = [
-        dg.TableColumn(
-            column.name,
-            str(column.type),
-            description=column.description,
-            constraints=dg.TableColumnConstraints(nullable=column.nullable),
-        )
-        for column in schema.columns
-    ]
-    return dg.TableSchema(columns)
+def showing_plan(stage: Stage, store: PartitionStore, metadata: Callable[[str], Mapping[str, Any]]) -> Plan:
+    """The stage's plan, whose partitions show this once they are written."""
+    settle = settling_plan(stage, store)
+
+    def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
+        return replace(settle(context, asked), metadata=metadata)
+
+    return plan

@@ -18,6 +18,7 @@ def audit_schedule(checks: Sequence[dg.AssetChecksDefinition]) -> dg.ScheduleDef
     )
     return dg.ScheduleDefinition(
         name="audits",
+        description="Every Sunday at 05:00 UTC, builds each release again and compares all bytes.",
         job=job,
         cron_schedule=AUDIT_CRON,
         default_status=dg.DefaultScheduleStatus.RUNNING,

@@ -44,7 +44,11 @@ def nightly_schedule(
     )
 
     @dg.schedule(
-        job=job, cron_schedule=NIGHTLY_CRON, name="nightly", default_status=dg.DefaultScheduleStatus.RUNNING
+        job=job,
+        cron_schedule=NIGHTLY_CRON,
+        name="nightly",
+        description="Every night at 02:00 UTC, rebuilds what is not as it would be if it were built now.",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         outdated = [day for day in outdated_days(stages, store) if is_partition(days, day)]
@@ -76,6 +80,7 @@ def sweep_schedule(stages: PipelineStages, store: PartitionStore) -> dg.Schedule
 
     return dg.ScheduleDefinition(
         name="sweep",
+        description="Every night at 04:00 UTC, removes files that no partition names any more.",
         job=sweep_store,
         cron_schedule=SWEEP_CRON,
         default_status=dg.DefaultScheduleStatus.RUNNING,

@@ -37,7 +37,8 @@ def landing_sensor(
         job=job,
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Starts a micro-batch when a complete export lies in {bronze.landing}.",
+        description=f"Every {INTERVAL_SECONDS} seconds, takes complete exports of {bronze.landing} "
+        "through to gold, as a micro-batch that is tried again where it fails.",
     )
     def landing(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         inventory = bronze.inventory(store)

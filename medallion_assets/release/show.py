@@ -11,13 +11,13 @@ from typing import Any
 
 import msgspec
 
+from medallion_assets.inert import inert
 from medallion_assets.release.audit import Audit
 from medallion_assets.release.diff import Diff, Moved
 from medallion_assets.release.differences import Difference
 from medallion_assets.release.drift import Drift
 from medallion_assets.release.errors import MAX_LISTED
 from medallion_assets.trace.show import as_json as trace_json
-from medallion_assets.trace.show import inert
 
 MAX_CHARACTERS = 80
 WHY = {

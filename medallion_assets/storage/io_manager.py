@@ -22,6 +22,15 @@ from medallion_assets.storage.memory import kept_for_the_next_batch
 from medallion_assets.storage.store import Append, Build, MissingPartition, PartitionStore, Table, Written
 
 UNPARTITIONED = "all"
+LAST_KEY = "~"  # sorts after every key
+CONTENT_HASH_SHOWN = 16  # digits that tell generations apart at a glance; the manifest has all
+
+
+Show = Callable[[str], Mapping[str, Any]]
+
+
+def _nothing(key: str) -> Mapping[str, Any]:
+    return {}
 
 
 class HasTable(Protocol):
@@ -35,12 +44,14 @@ class HasTable(Protocol):
 class PartitionBuilds:
     """What a stage hands over: its table, and how to make each partition; nothing has been made yet.
 
-    `metadata` is what else to show of a partition, asked once it is written.
+    `metadata` is what else to show of a partition, asked once it is written; `newest` what to show of the
+    last of a run alone, since every event is kept for ever.
     """
 
     table: Table
     builds: Mapping[str, Build | Append]
-    metadata: Callable[[str], Mapping[str, Any]] = field(default=lambda key: {})
+    metadata: Show = field(default=_nothing)
+    newest: Show = field(default=_nothing)
 
 
 class MedallionIOManager(dg.IOManager):
@@ -62,18 +73,19 @@ class MedallionIOManager(dg.IOManager):
             return
         given = obj if isinstance(obj, PartitionBuilds) else self._as_builds(context, obj)
         asked = context.asset_partition_keys if context.has_asset_partitions else [UNPARTITIONED]
+        newest = max((key for key in asked if key in given.builds), default=None)
         for key, build in sorted(given.builds.items()):
             with kept_for_the_next_batch():
                 written = self._write(given.table, key, build)
-            metadata = {**self._metadata(given.table, key, written), **given.metadata(key)}
+            metadata = self._metadata(given, key, written, more=given.newest if key == newest else _nothing)
             _log_outcome(context, given.table, key, written)
             if key not in asked:  # a later partition that this run settled
                 event = dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata)
                 context.log_event(event)
-            elif context.has_asset_partitions:
-                context.step_context.add_asset_metadata(metadata, partition_key=key)
             else:
-                context.add_output_metadata(metadata)
+                _show(context, key, metadata)
+        if newest is not None:
+            _show(context, newest, self._sizes(given.table))
         written_to = [self._store.folder(given.table, key) for key in given.builds]
         if catalogue.is_behind(self._roots.warehouse, written_to):
             catalogue.refresh(self._roots.data, self._roots.warehouse)
@@ -120,23 +132,48 @@ class MedallionIOManager(dg.IOManager):
             return self._store.append(table, key, build)
         return self._store.overwrite(table, key, build)
 
-    def _metadata(self, table: Table, key: str, written: Written) -> dict[str, Any]:
+    def _metadata(self, given: PartitionBuilds, key: str, written: Written, *, more: Show) -> dict[str, Any]:
+        """As the UI shows it: numbers, whose trend it also plots, then pictures, then the small print."""
         manifest = written.manifest
         return {
             "dagster/partition_row_count": manifest.rows,
             "rows": manifest.rows,
             "rejected_rows": manifest.rejected_rows,
+            **{name: value for name, value in manifest.summary.items() if isinstance(value, int | float)},
+            **given.metadata(key),
+            **more(key),
+            **{
+                name: dg.MetadataValue.json(value)
+                for name, value in manifest.summary.items()
+                if _is_counts(value)
+            },
             "bytes": manifest.size,
-            "content_hash": manifest.content_hash,
-            "path": dg.MetadataValue.path(str(self._store.folder(table, key))),
+            "content_hash": manifest.content_hash[:CONTENT_HASH_SHOWN],
+            "path": dg.MetadataValue.path(str(self._store.folder(given.table, key))),
             "changed": written.changed,
-            **{name: _metadata_value(value) for name, value in manifest.summary.items()},
+        }
+
+    def _sizes(self, table: Table) -> dict[str, int]:
+        """Of the whole table, which the UI shows on top of the asset's page."""
+        manifests = [manifest for _, manifest in self._store.manifests(table, upto=LAST_KEY)]
+        return {
+            "dagster/row_count": sum(manifest.rows for manifest in manifests),
+            "dagster/size_bytes": sum(manifest.size for manifest in manifests),
         }
 
 
-def _metadata_value(value: Any) -> Any:
-    """Numbers as they are, since the UI plots them; the rest as JSON, which it shows as inert text."""
-    return value if isinstance(value, int | float) else dg.MetadataValue.json(value)
+def _is_counts(value: Any) -> bool:
+    """Counts by name are shown as JSON, which is inert; deeper ones by what made them, in tables."""
+    return (
+        isinstance(value, Mapping) and bool(value) and not any(isinstance(e, Mapping) for e in value.values())
+    )
+
+
+def _show(context: dg.OutputContext, key: str, metadata: Mapping[str, Any]) -> None:
+    if context.has_asset_partitions:
+        context.step_context.add_asset_metadata(metadata, partition_key=key)
+    else:
+        context.add_output_metadata(metadata)
 
 
 def _log_outcome(context: dg.OutputContext, table: Table, key: str, written: Written) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from medallion_assets.inert import inert
 from medallion_assets.trace.bins import Span
 from medallion_assets.trace.funnel import ExportTrace, Passage
 from medallion_assets.trace.hops import Fallen, Fate, Hop, Kept, Origin, Packed, Pending
@@ -21,13 +22,6 @@ from medallion_assets.trace.records import BinTrace, Document, RecordTrace
 MAX_RAW_CHARACTERS = 200
 MAX_COPIES = 10
 INDENT = "  "
-
-
-def inert(text: str) -> str:
-    """With whatever steers a terminal escaped: control characters, line ends, invisible and other marks."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text
-    )
 
 
 def as_json(value: Any) -> str:

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.report.plots import markdown_of
+from medallion_assets.report.plots import duplicates, funnel, markdown_of, packaged
+from medallion_assets.report.shapes import FILL_STEPS, Shapes
 
 SVG = "{http://www.w3.org/2000/svg}"
 INLINE_CHARACTERS = 1000  # more is folded
@@ -67,6 +68,25 @@ def test_no_name_becomes_markup(found: list[Row]) -> None:
             allowed = {"width", "height", "font-family", "font-size", "fill", "d", "x", "y"}
             assert {name for element in drawing.iter() for name in element.attrib} <= allowed
         assert re.fullmatch(r"[\w |:,./?\n\xa0-]*", IMAGE.sub("", markdown))
+
+
+reasons = st.dictionaries(names, st.integers(1, 10**9), max_size=12)
+powers = st.dictionaries(st.integers(0, 40).map(lambda power: 1 << power), st.integers(1, 10**9), max_size=20)
+fills = st.dictionaries(st.integers(0, FILL_STEPS - 1), st.integers(1, 10**9))
+
+
+@given(counts, reasons, powers, fills)
+def test_plots_of_a_partition_are_inert_and_shown_inline(
+    kept: int, found: dict[str, int], lengths: dict[int, int], fill: dict[int, int]
+) -> None:
+    plots = [funnel(kept, found), duplicates(found), *packaged(Shapes(lengths, fill)).values()]
+    assert [plot for plot in plots if IMAGE.sub("", plot)] == []
+    for drawing in (drawing for plot in plots for drawing in drawings(plot)):
+        assert {element.tag for element in drawing.iter()} <= {
+            f"{SVG}{tag}" for tag in ("svg", "path", "text")
+        }
+    plain = all(re.fullmatch("[a-z_]{1,30}", name) for name in found)
+    assert [len(plot) for plot in plots if plain and len(plot) >= INLINE_CHARACTERS] == []
 
 
 @given(st.lists(rows(), min_size=1, max_size=5))

@@ -12,11 +12,13 @@ import yaml
 from msgspec.structs import replace as with_fields
 
 from medallion_assets.report.card import card_of
+from medallion_assets.report.digest import digest_of
 from medallion_assets.report.page import page_of
 from medallion_assets.report.release import Figures, Rejected, SourceFunnel, figures_of
 from medallion_assets_tests.release.releases import ReleaseSite, all_units, three_days
 
 DRAWN = set(re.findall(r"\w+", "html head title style body h1 h2 h3 p table tr th td svg rect text"))
+IMAGE = re.compile(r"!\[\]\(data:image/svg\+xml;base64,[A-Za-z0-9+/=]*\)")
 HOSTILE = '<script>alert(1)</script>|![x](http://x/y.png)"&amp;'
 
 
@@ -92,8 +94,10 @@ def test_names_that_others_chose_are_text_and_nothing_else(site: ReleaseSite, fi
     )
     told = with_fields(manifest, tokenizers=pins)
     page, card = page_of(told, {"packed": hostile}), card_of(told, {"packed": hostile})
-    assert "<script" not in page + card
+    digest = digest_of(told, {"packed": hostile})
+    assert "<script" not in page + card + digest
     assert "![" not in card
+    assert re.fullmatch(r"[\w |:,.`#()?\n\xa0-]*", IMAGE.sub("", digest))
     assert "&lt;script&gt;" in page
 
 

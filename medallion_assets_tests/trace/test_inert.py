@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.trace.show import as_json, inert
+from medallion_assets.inert import inert
+from medallion_assets.trace.show import as_json
 from medallion_assets_tests.pipeline.sample import Site, alpaca
 from medallion_assets_tests.trace.stores import DAYS, answers, materialized, medallion
 
