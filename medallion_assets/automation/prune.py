@@ -40,6 +40,7 @@ def prune_schedule() -> dg.ScheduleDefinition:
         name="prune",
         job=prune_history,
         cron_schedule=PRUNE_CRON,
+        description="Every night at 03:00 UTC, removes old runs that nothing shown in the UI comes from.",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
 

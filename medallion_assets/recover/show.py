@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from medallion_assets.inert import inert
 from medallion_assets.recover.damage import Verification
 from medallion_assets.recover.rebuild import Remedy, by_place
-from medallion_assets.trace.show import inert
 
 MIB = 1 << 20
 
