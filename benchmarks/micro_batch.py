@@ -37,8 +37,9 @@ def main(scratch: Path) -> None:
     seconds = sorted(each.seconds for each in measured)
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     print(
-        f"an export of {ROWS:,} rows, landed to gold, {EXPORTS} times: median {statistics.median(seconds):.1f} s "
-        f"(at most 30), worst {seconds[-1]:.1f} s (at most 60); load {load}"
+        f"an export of {ROWS:,} rows, landed to gold, {EXPORTS} times: "
+        f"median {statistics.median(seconds):.1f} s (at most 30), worst {seconds[-1]:.1f} s (at most 60); "
+        f"load {load}"
     )
     for name in measured[0].parts:
         taken = [each.parts.get(name, 0.0) for each in measured]
@@ -110,9 +111,7 @@ def parts_of(running: RunningInstance, record: RunRecord, landed: float) -> dict
         "process start and imports": stats.start_time - stats.launch_time,
     }
     for layer in LAYERS:
-        taken = [
-            s for s in steps if s.step_key.startswith(f"{layer}__") and not is_check(s.step_key)
-        ]
+        taken = [s for s in steps if s.step_key.startswith(f"{layer}__") and not is_check(s.step_key)]
         parts[layer] = sum(s.end_time - s.start_time for s in taken)
     checks = [s for s in steps if is_check(s.step_key)]
     parts["checks"] = sum(s.end_time - s.start_time for s in checks)

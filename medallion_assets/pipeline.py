@@ -113,7 +113,10 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
         ],
         asset_checks=[*asset_checks(stages, store), *audits],
         jobs=[*jobs.values()],
-        sensors=[landing_sensor(bronze, jobs[bronze.source], days, store) for bronze in stages.bronze()],
+        sensors=[
+            landing_sensor(bronze, jobs[bronze.source], days, store, stages.fed_by(bronze)[1:])
+            for bronze in stages.bronze()
+        ],
         schedules=[
             nightly_schedule(stages, days, store),
             sweep_schedule(stages, store),

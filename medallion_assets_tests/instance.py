@@ -26,7 +26,9 @@ from medallion_assets.roots import Roots, project_folder
 
 START_SECONDS, END_SECONDS, LOOK_SECONDS = 120.0, 60.0, 0.05
 OUR_DEFINITIONS = ("-m", "medallion_assets.definitions")
-LOADED = "{ workspaceOrError { ... on Workspace { locationEntries { loadStatus locationOrLoadError { __typename } } } } }"
+LOADED = (
+    "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
+)
 T = TypeVar("T")
 
 
