@@ -25,7 +25,7 @@ from medallion_assets.demo.text import talks
 from medallion_assets_tests.instance import RunningInstance, running_instance, wait_until
 
 SOURCE, RECIPE = "messages", "sft_demo"
-EXPORTS, ROWS = 4, 1_000
+EXPORTS, ROWS = 6, 1_000
 MOST_SECONDS_BETWEEN, GIVE_UP_SECONDS = 12.0, 300.0
 LAYERS = ("bronze", "silver", "gold")
 

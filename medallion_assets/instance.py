@@ -1,4 +1,4 @@
-"""Where the Dagster instance keeps runs, events and ticks: SQLite, or PostgreSQL where the environment names one.
+"""Where the Dagster instance keeps runs, events and ticks: SQLite, or the PostgreSQL of the environment.
 
 Belongs here: that choice, for dagster.yaml. Does not: data, which is the partition store's (storage/).
 """
@@ -16,6 +16,8 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 
 POSTGRES_URL = "DAGSTER_POSTGRES_URL"
+# The driver that dagster-postgres brings; which one an address without a driver means is up to SQLAlchemy.
+SCHEMES = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2"}
 
 
 class InstanceStorage(DagsterStorage, ConfigurableClass):
@@ -26,7 +28,7 @@ class InstanceStorage(DagsterStorage, ConfigurableClass):
         return {"sqlite_folder": StringSource}
 
     @classmethod
-    def from_config_value(
+    def from_config_value(  # type: ignore[override]  # as Dagster's own storages do
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> DagsterStorage:
         url = os.environ.get(POSTGRES_URL)
@@ -43,4 +45,5 @@ def _postgres(url: str, inst_data: ConfigurableClassData | None) -> DagsterStora
             f"{POSTGRES_URL} is set, and dagster-postgres is not installed: pip install '.[postgres]', "
             f"or unset {POSTGRES_URL} to use SQLite"
         ) from error
-    return DagsterPostgresStorage(url, inst_data=inst_data)
+    scheme, separator, rest = url.partition("://")
+    return DagsterPostgresStorage(f"{SCHEMES.get(scheme, scheme)}{separator}{rest}", inst_data=inst_data)

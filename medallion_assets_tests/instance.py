@@ -19,13 +19,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest import mock
 
 import dagster as dg
 
 from medallion_assets.roots import Roots, project_folder
 
 START_SECONDS, END_SECONDS, LOOK_SECONDS = 120.0, 60.0, 0.05
-OUR_DEFINITIONS = ("-m", "medallion_assets.definitions")
+OUR_DEFINITIONS = ("--workspace", str(project_folder() / "workspace.yaml"))
 LOADED = (
     "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
 )
@@ -72,8 +73,9 @@ def running_instance(
 ) -> Iterator[RunningInstance]:
     """Of the project's own dagster.yaml, with its data in `folder`; it answers when the body begins."""
     roots = Roots(folder / "data", folder / "landing")
-    environment = {**os.environ, **environment_of(folder), **(environment or {})}
-    instance = new_instance(folder, environment)
+    added = {**environment_of(folder), **(environment or {})}
+    environment = {**os.environ, **added}
+    instance = new_instance(folder, added)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "dagster", "dev", *target, "--host", "127.0.0.1", "--port", str(port)]
@@ -104,7 +106,8 @@ def new_instance(folder: Path, environment: Mapping[str, str]) -> dg.DagsterInst
     home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(project_folder() / "dagster.yaml", home / "dagster.yaml")
     (folder / "landing").mkdir(exist_ok=True)
-    return dg.DagsterInstance.from_config(str(home))
+    with mock.patch.dict(os.environ, environment):  # which dagster.yaml refers to
+        return dg.DagsterInstance.from_config(str(home))
 
 
 def wait_until(
