@@ -22,14 +22,23 @@ from typing import Any, TypeVar
 from unittest import mock
 
 import dagster as dg
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 
 from medallion_assets.roots import Roots, project_folder
 
 START_SECONDS, END_SECONDS, LOOK_SECONDS = 120.0, 60.0, 0.05
 OUR_DEFINITIONS = ("--workspace", str(project_folder() / "workspace.yaml"))
-LOADED = (
-    "{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"
-)
+LOADED = """
+{ workspaceOrError { ... on Workspace { locationEntries {
+  locationOrLoadError { __typename ... on PythonError { message } }
+} } } }
+"""
+BACKFILL_SECONDS = 300.0
+BACKFILL = """
+mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
+  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
+} }
+"""
 T = TypeVar("T")
 
 
@@ -55,6 +64,23 @@ class RunningInstance:
         if found.get("errors"):
             raise RuntimeError(f"{query[:200]}: {found['errors']}")
         return found["data"]
+
+    def backfill(
+        self, assets: Sequence[dg.AssetKey], partitions: Sequence[str] | None
+    ) -> list[dg.DagsterRun]:
+        """As the UI starts it, of all partitions if none are named; its runs, once it is over."""
+        which = {"allPartitions": True} if partitions is None else {"partitionNames": list(partitions)}
+        selection = [{"path": list(key.path)} for key in assets]
+        started = self.graphql(BACKFILL, params={"assetSelection": selection, **which})
+        found = started["launchPartitionBackfill"]
+        if "backfillId" not in found:
+            raise RuntimeError(f"the backfill was not started: {found}")
+        wait_until(lambda: self._is_over(found["backfillId"]), BACKFILL_SECONDS)
+        return list(self.instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": found["backfillId"]})))
+
+    def _is_over(self, backfill_id: str) -> bool:
+        backfill = self.instance.get_backfill(backfill_id)
+        return backfill is not None and backfill.status in BULK_ACTION_TERMINAL_STATUSES
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """A command of Dagster's, as a user types it: `dagster …` or `dg …`, in this instance."""
@@ -139,7 +165,7 @@ def _has_loaded(running: RunningInstance) -> bool:
         entries = running.graphql(LOADED)["workspaceOrError"].get("locationEntries", [])
         kinds = [(each["locationOrLoadError"] or {}).get("__typename") for each in entries]
         if "PythonError" in kinds:
-            raise RuntimeError("the code location can't be loaded; see dev.log")
+            raise RuntimeError(f"the code location can't be loaded: {entries}")
         return kinds == ["RepositoryLocation"]
     return False
 
