@@ -6,6 +6,7 @@ Belongs here: what Dagster adds to a range run. Does not: how fast the stages ar
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -53,7 +54,8 @@ def main(scratch: Path) -> None:
         ours = range_run(scratch, environment)
         added = 1000 * (ours.cpu - bare.cpu) / (DAYS * assets)
         print(
-            f"  {what:20} bare {bare}\n  {'':20} ours {ours}   {added:.1f} ms CPU a partition of an asset more"
+            f"  {what:20} bare {bare}\n"
+            f"  {'':20} ours {ours}   {added:.1f} ms CPU more for a partition of an asset"
         )
     show_events(instance)
     instance.dispose()
@@ -70,7 +72,8 @@ def land(landing: Path) -> None:
 
 
 def row_of(source: str, day: str, number: int) -> str:
-    question, answer = f"{source} asks number {number} on {day}", f"The answer to {number} of {day}."
+    words = [hashlib.sha256(f"{source} {day} {number} {n}".encode()).hexdigest()[:6] for n in range(30)]
+    question, answer = " ".join(words[:10]), " ".join(words[10:])
     if source == "alpaca":
         return json.dumps({"instruction": question, "input": "", "output": answer})
     turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]

@@ -8,10 +8,11 @@ from unittest import mock
 
 import dagster as dg
 import pytest
+from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster_postgres import PostgresEventLogStorage
 
-from medallion_assets.instance import POSTGRES_URL
+from medallion_assets.instance import POSTGRES_URL, EventLog
 from medallion_assets_tests.instance import environment_of, new_instance
 from medallion_assets_tests.pipeline.sample import Site, land_three_days
 from medallion_assets_tests.postgres import postgres_programs, running_postgres
@@ -21,8 +22,34 @@ DAYS = ("2024-09-01", "2024-09-02", "2024-09-03")
 
 def test_runs_and_events_are_kept_in_sqlite_by_default(tmp_path: Path) -> None:
     with new_instance(tmp_path, {**environment_of(tmp_path), POSTGRES_URL: ""}) as instance:
-        assert isinstance(instance.event_log_storage, SqliteEventLogStorage)
+        assert isinstance(instance.event_log_storage, EventLog)
         assert (tmp_path / "home" / "history").is_dir()
+
+
+def test_events_are_the_same_whether_connections_stay_open_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more runs than databases stay open, written by two storages in turn, read by Dagster's own."""
+    monkeypatch.setattr("medallion_assets.instance.KEPT_OPEN", 2)
+    folder = str(tmp_path / "events")
+    writers = [EventLog(folder), EventLog(folder)]
+    runs = [f"run{number}" for number in range(3)]
+    written = [(run, f"event {number}") for number in range(3) for run in runs]
+    for number, (run, message) in enumerate(written):
+        writers[number % 2].store_event(entry(run, message))
+    for reader in (SqliteEventLogStorage(folder), *writers):
+        found = {run: [log.user_message for log in reader.get_logs_for_run(run)] for run in runs}
+        assert found == {run: ["event 0", "event 1", "event 2"] for run in runs}
+    writers[0].wipe()
+    assert writers[0].get_logs_for_run("run0") == []
+    for writer in writers:
+        writer.dispose()
+
+
+def entry(run: str, message: str) -> EventLogEntry:
+    return EventLogEntry(
+        error_info=None, level="INFO", user_message=message, run_id=run, timestamp=0.0, dagster_event=None
+    )
 
 
 def test_one_variable_moves_runs_and_events_to_postgresql(tmp_path: Path) -> None:
