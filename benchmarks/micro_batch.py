@@ -13,38 +13,117 @@ import random
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from dagster import DagsterRunStatus, RunsFilter
-from dagster._core.storage.dagster_run import RunRecord
+from dagster._core.storage.dagster_run import FINISHED_STATUSES, RunRecord
 
 from benchmarks import real_texts
+from benchmarks.process_tree import descendants
 from medallion_assets.demo.text import talks
+from medallion_assets.storage.manifest import Manifest
 from medallion_assets_tests.instance import RunningInstance, running_instance, wait_until
 
 SOURCE, RECIPE = "messages", "sft_demo"
-EXPORTS, ROWS = 6, 1_000
+EXPORTS, ROWS = 20, 1_000
+BURST, BURST_DAYS = 1_000, ("2024-09-01", "2024-09-02", "2024-09-03", "2024-09-04", "2024-09-05")
+IDLE_SECONDS = 60.0
 MOST_SECONDS_BETWEEN, GIVE_UP_SECONDS = 12.0, 300.0
 LAYERS = ("bronze", "silver", "gold")
 
 
 def main(scratch: Path) -> None:
     with running_instance(scratch) as running:
-        rows = conversations()
-        measured = [one_export(running, list(islice(rows, ROWS)), number) for number in range(EXPORTS)]
+        latency(running)
+        burst(running)
+        idle(running)
+
+
+def latency(running: RunningInstance) -> None:
+    rows = conversations()
+    measured = [one_export(running, list(islice(rows, ROWS)), number) for number in range(EXPORTS)]
     seconds = sorted(each.seconds for each in measured)
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     print(
         f"an export of {ROWS:,} rows, landed to gold, {EXPORTS} times: "
         f"median {statistics.median(seconds):.1f} s (at most 30), worst {seconds[-1]:.1f} s (at most 60); "
-        f"load {load}"
+        f"{load()}"
     )
     for name in measured[0].parts:
         taken = [each.parts.get(name, 0.0) for each in measured]
         print(f"  {name:28}{statistics.median(taken):6.1f} s, worst {max(taken):.1f} s")
     print()
+
+
+def burst(running: RunningInstance) -> None:
+    """Many exports of a row each at once, over days and two sources: in how many runs, how fast."""
+    rows = conversations()
+    waiting = running.roots.data.parent / "burst"
+    for number in range(BURST):
+        source, day = ("messages", "sharegpt")[number % 2], BURST_DAYS[number % len(BURST_DAYS)]
+        (waiting / source / day).mkdir(parents=True, exist_ok=True)
+        turns = json.loads(next(rows))["messages"]
+        row = {"messages": turns} if source == "messages" else {"conversations": shared(turns)}
+        (waiting / source / day / f"{number}.jsonl").write_text(json.dumps(row) + "\n")
+    before = running.instance.get_runs_count()
+    landed = time.time()
+    for source in waiting.iterdir():
+        for day in source.iterdir():
+            day.rename(running.roots.landing / source.name / day.name)
+    wait_until(lambda: bronze_rows(running) == BURST, GIVE_UP_SECONDS)
+    wait_until(lambda: not at_work(running), GIVE_UP_SECONDS)
+    runs = running.instance.get_runs_count() - before
+    print(f"{BURST:,} exports at once: {runs} runs, {time.time() - landed:.1f} s; {load()}\n")
+
+
+def idle(running: RunningInstance) -> None:
+    """What a minute costs in which nothing lands."""
+    before = cpu_seconds(running.process)
+    time.sleep(IDLE_SECONDS)
+    after = cpu_seconds(running.process)
+    total = sum(after[name] - before.get(name, 0.0) for name in after) / IDLE_SECONDS
+    print(f"idle: {total:.1%} of a core; {load()}")
+    for name, seconds in sorted(after.items()):
+        print(f"  {name:28}{(seconds - before.get(name, 0.0)) / IDLE_SECONDS:6.1%}")
+    print()
+
+
+def shared(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+    speakers = {"user": "human", "assistant": "gpt", "system": "system"}
+    return [{"from": speakers[turn["role"]], "value": turn["content"]} for turn in turns]
+
+
+def bronze_rows(running: RunningInstance) -> int:
+    """Of the burst's days, by the manifests."""
+    found = 0
+    for source in ("messages", "sharegpt"):
+        for day in BURST_DAYS:
+            path = running.roots.data / "bronze" / source / f"dt={day}" / "_manifest.json"
+            found += Manifest.read(path).rows if path.exists() else 0
+    return found
+
+
+def at_work(running: RunningInstance) -> int:
+    statuses = [status for status in DagsterRunStatus if status not in FINISHED_STATUSES]
+    return running.instance.get_runs_count(RunsFilter(statuses=statuses))
+
+
+def cpu_seconds(pid: int) -> dict[str, float]:
+    """By what each process of the instance is."""
+    found: dict[str, float] = {}
+    for each in [pid, *descendants(pid)]:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            words = Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")
+            used = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            name = " ".join(word.decode() for word in words[2:5] if word and not word.startswith(b"/"))
+            found[name] = found.get(name, 0.0) + (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def load() -> str:
+    return f"load {os.getloadavg()[0]:.1f}"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from benchmarks.measure import Cost, run
 from medallion_assets.config_file import load_config
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.stages import PipelineStages, stages_of
+from medallion_assets.storage.memory import kept_for_the_next_batch
 from medallion_assets.storage.store import Append, PartitionStore
 from medallion_assets_tests.instance import environment_of, new_instance
 
@@ -118,12 +119,14 @@ def build_all(scratch: Path, folder: Path) -> None:
     keys = [(FIRST + timedelta(number)).isoformat() for number in range(DAYS)]
     for bronze in stages.bronze():
         for key, append in bronze.builds(store, keys, bronze.inventory(store)).items():
-            store.append(bronze.table, key, append)
+            with kept_for_the_next_batch():
+                store.append(bronze.table, key, append)
     for stage in stages.all():
         for key in keys if not stage.table.append_only else ():
             build = stage.build(store, key)
             assert not isinstance(build, Append)
-            store.overwrite(stage.table, key, build)
+            with kept_for_the_next_batch():
+                store.overwrite(stage.table, key, build)
 
 
 if __name__ == "__main__":
