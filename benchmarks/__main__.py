@@ -16,7 +16,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import audit, decontamination_cost, gold, incremental, near_duplicates, packing, whole_path
+from benchmarks import (
+    audit,
+    decontamination_cost,
+    gold,
+    incremental,
+    micro_batch,
+    near_duplicates,
+    packing,
+    range_overhead,
+    whole_path,
+)
 from benchmarks.measure import Cost, median_of, run
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.storage.manifest import Manifest
@@ -134,6 +144,8 @@ if __name__ == "__main__":
         "packing": packing.main,
         "whole_path": whole_path.main,
         "audit": audit.main,
+        "micro_batch": micro_batch.main,
+        "range_overhead": range_overhead.main,
     }
     for chosen in sys.argv[1:] or benchmarks:
         with tempfile.TemporaryDirectory() as folder:

@@ -29,7 +29,7 @@ def peak_of_children() -> Iterator[Peak]:
 
     def watch() -> None:
         while not done.wait(SECONDS_BETWEEN_LOOKS):
-            peak.mib = max(peak.mib, sum(map(_pss_mib, _descendants(me))))
+            peak.mib = max(peak.mib, sum(map(_pss_mib, descendants(me))))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -40,12 +40,12 @@ def peak_of_children() -> Iterator[Peak]:
         watcher.join()
 
 
-def _descendants(pid: int) -> Iterator[int]:
+def descendants(pid: int) -> Iterator[int]:
     with suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
                 yield int(child)
-                yield from _descendants(int(child))
+                yield from descendants(int(child))
 
 
 def _pss_mib(pid: int) -> float:

@@ -120,7 +120,10 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
         asset_checks=checks,
         jobs=[*jobs.values()],
         sensors=[
-            *(landing_sensor(bronze, jobs[bronze.source], days, store) for bronze in stages.bronze()),
+            *(
+                landing_sensor(bronze, jobs[bronze.source], days, store, stages.fed_by(bronze)[1:])
+                for bronze in stages.bronze()
+            ),
             *([alerts_sensor(Alerts.of(config.alerts, checks))] if config.alerts else []),
         ],
         schedules=[

@@ -20,11 +20,6 @@ from medallion_assets.stage import Stage
 from medallion_assets.stages import SourceStages
 from medallion_assets.storage.store import PartitionStore, Table
 
-# A unit's day depends on every day up to it. The offset reaches past any start date and is clipped there.
-ALL_DAYS_SO_FAR = dg.TimeWindowPartitionMapping(start_offset=-100_000, end_offset=0)
-ALL_DAYS_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-100_000, end_offset=-1)
-DAY_BEFORE = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
-
 
 def conformed_asset(
     source: SourceStages, partitions: dg.PartitionsDefinition[str], store: PartitionStore
@@ -45,7 +40,7 @@ def eval_asset(
         f"The evaluation set {name} as of each day: the texts of its items, from the newest delivery "
         f"of each file ({', '.join(items.fields)})."
     )
-    return _asset(items, description, [_dep(items.bronze, ALL_DAYS_SO_FAR)], partitions, store)
+    return _asset(items, description, [_dep(items.bronze)], partitions, store)
 
 
 def eval_index_asset(
@@ -56,7 +51,7 @@ def eval_index_asset(
         f"All evaluation sets as of each day ({names}), text by text, and how each is looked for in "
         "training data. The newest partition is the one that counts."
     )
-    deps = [_dep(table, ALL_DAYS_SO_FAR) for table in index.inputs]
+    deps = [_dep(table) for table in index.inputs]
 
     def metadata(key: str) -> Mapping[str, Any]:
         manifest = store.manifest(index.table, key)
@@ -76,7 +71,7 @@ def contamination_asset(
     )
     deps = [
         *(_dep(table) for _, table in stage.conformed),
-        _dep(stage.index, dg.AllPartitionMapping()),
+        _dep(stage.index),
     ]
     return _asset(stage, description, deps, partitions, store)
 
@@ -95,7 +90,7 @@ def unit_asset(
         "by landing date, source and place, whatever the order of processing."
         + (" Without what gives evaluation sets away." if unit.contamination else "")
     )
-    deps = [_dep(table, ALL_DAYS_SO_FAR) for _, table in unit.conformed]
+    deps = [_dep(table) for _, table in unit.conformed]
     deps += [_dep(table) for table in filter(None, [unit.contamination])]
     return _asset(unit, description, deps, partitions, store, plan=unit_plan(unit, bronze, store))
 
@@ -104,7 +99,7 @@ def derived_asset(
     stage: DerivedStage, partitions: dg.PartitionsDefinition[str], store: PartitionStore
 ) -> dg.AssetsDefinition:
     description = f"Records of {stage.unit} made of the rollouts that landed the day before."
-    deps = [_dep(stage.rollouts, DAY_BEFORE)]
+    deps = [_dep(stage.rollouts)]
     return _asset(stage, description, deps, partitions, store, kinds={"duckdb"})
 
 
@@ -115,12 +110,17 @@ def curriculum_asset(
         "All RL prompts as of each day, with how often rollouts up to the day before solved them; "
         "prompts that teach nothing are left out."
     )
-    deps = [_dep(stage.prompts, ALL_DAYS_SO_FAR), _dep(stage.rollouts, ALL_DAYS_BEFORE)]
+    deps = [_dep(stage.prompts), _dep(stage.rollouts)]
     return _asset(stage, description, deps, partitions, store, kinds={"duckdb"})
 
 
-def _dep(table: Table, mapping: dg.PartitionMapping | None = None) -> dg.AssetDep:
-    return dg.AssetDep(dg.AssetKey([table.layer, table.name]), partition_mapping=mapping)
+def _dep(table: Table) -> dg.AssetDep:
+    """Of the same day, for Dagster's eyes, also where a day depends on those before it.
+
+    Whoever runs an early day settles the later ones that it changes, in the same run. With the whole truth
+    as a partition mapping, a backfill of one day would ask for every day after it, up to today.
+    """
+    return dg.AssetDep(dg.AssetKey([table.layer, table.name]))
 
 
 def _asset(

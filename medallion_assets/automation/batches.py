@@ -1,12 +1,12 @@
 """Which micro-batches to start, from what landed, what bronze holds and which runs there were.
 
-Belongs here: the decision, as a pure function. Does not: looking (sensors.py). Nothing is remembered
+Belongs here: the decision, as pure functions. Does not: looking (sensors.py). Nothing is remembered
 between ticks: a lost cursor or a dead daemon changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
@@ -14,14 +14,16 @@ from enum import Enum
 from medallion_assets.storage.manifest import digest_of
 
 MAX_ATTEMPTS = 3
-MAX_BATCHES_A_TICK = 5
+# Of one feed, queued or running: what lands meanwhile joins later batches, so a burst makes few of them.
+MAX_BATCHES_AT_WORK = 5
 MAX_DAYS_A_BATCH = 31
+# A day is never split, however many exports it has: its run takes all of them.
+MAX_EXPORTS_A_BATCH = 500
 
 
 class Outcome(Enum):
     ACTIVE = "active"
     FAILED = "failed"
-    DONE = "done"
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,18 @@ class Batch:
     first: date
     last: date
 
+    @property
+    def days(self) -> list[date]:
+        return [self.first + timedelta(days=n) for n in range((self.last - self.first).days + 1)]
+
     def overlaps(self, other: Batch) -> bool:
         return self.first <= other.last and other.first <= self.last
 
-    def covers(self, other: Batch) -> bool:
-        return self.first <= other.first and other.last <= self.last
+    def only(self, day: date) -> Batch:
+        """What of it is of this day: itself, where it has no other."""
+        if self.first == self.last:
+            return self
+        return Batch(digest_of([self.batch_id, day.isoformat()])[:16], day, day)
 
 
 @dataclass(frozen=True)
@@ -59,32 +68,45 @@ class Decision:
     given_up: tuple[Batch, ...]
 
 
-def decide(missing: Mapping[date, Sequence[str]], past: Sequence[PastRun]) -> Decision:
-    """`missing` has the export hashes per date that bronze lacks; `past` the source's runs, newest first.
+def open_batches(
+    missing: Mapping[date, Sequence[str]], past: Sequence[PastRun], is_behind: Callable[[date], bool]
+) -> list[Batch]:
+    """What is missing now, and what failed on its way through to gold after bronze had taken it.
 
-    A batch is what is missing now, or what failed on its way through to gold after bronze had taken it.
-    Dates that a run is working on wait for it.
+    `missing` has the export hashes per date that bronze lacks; `past`, newest first, the feed's runs at work
+    and its failures of late; `is_behind` tells whether the rest of the way would
+    change anything on a date. A date that a run failed on goes by itself from then on, so that a bad day
+    keeps no other one back.
     """
+    failed = _failed_days(past)
+    batches = _batches({day: exports for day, exports in missing.items() if day not in failed})
+    alone = [_batch([day], missing) for day in sorted(failed.keys() & missing.keys())]
+    rest = [batch for day, batch in sorted(failed.items()) if day not in missing and is_behind(day)]
+    return sorted([*batches, *alone, *rest], key=lambda batch: batch.first)
+
+
+def decide(batches: Sequence[Batch], past: Sequence[PastRun], attempts: Mapping[str, int]) -> Decision:
+    """`attempts` has, by batch, how many runs it had. Dates that a run is working on wait for it."""
     working = [run.batch for run in past if run.outcome is Outcome.ACTIVE]
-    batches = list(_batches(missing))
-    batches += [batch for batch in _unfinished(past) if not any(batch.overlaps(other) for other in batches)]
-    requests, given_up = [], []
-    for batch in batches:
-        attempts = sum(run.batch.batch_id == batch.batch_id for run in past)
-        if any(batch.overlaps(other) for other in working):
-            continue
-        if attempts >= MAX_ATTEMPTS:
-            given_up.append(batch)
-        else:
-            requests.append(Request(batch, attempts + 1))
-    return Decision(tuple(requests[:MAX_BATCHES_A_TICK]), tuple(given_up))
+    waiting = [batch for batch in batches if not any(batch.overlaps(other) for other in working)]
+    tried = {batch: attempts.get(batch.batch_id, 0) for batch in waiting}
+    requests = [Request(batch, count + 1) for batch, count in tried.items() if count < MAX_ATTEMPTS]
+    given_up = [batch for batch, count in tried.items() if count >= MAX_ATTEMPTS]
+    room = max(0, MAX_BATCHES_AT_WORK - len(working))
+    return Decision(tuple(requests[:room]), tuple(given_up))
 
 
 def consecutive(days: Sequence[date]) -> Iterator[list[date]]:
     """Sorted days in groups without gaps, none longer than MAX_DAYS_A_BATCH."""
+    yield from _grouped(dict.fromkeys(days, 0))
+
+
+def _grouped(exports: Mapping[date, int]) -> Iterator[list[date]]:
+    """Groups without gaps, each of few enough days and, unless it is one day, of few enough exports."""
     group: list[date] = []
-    for day in sorted(days):
-        if group and (day - group[-1] != timedelta(days=1) or len(group) == MAX_DAYS_A_BATCH):
+    for day in sorted(exports):
+        many = sum(exports[each] for each in (*group, day)) > MAX_EXPORTS_A_BATCH
+        if group and (day - group[-1] != timedelta(days=1) or len(group) == MAX_DAYS_A_BATCH or many):
             yield group
             group = []
         group.append(day)
@@ -93,19 +115,20 @@ def consecutive(days: Sequence[date]) -> Iterator[list[date]]:
 
 
 def _batches(missing: Mapping[date, Sequence[str]]) -> Iterator[Batch]:
-    for days in consecutive(list(missing)):
-        content = digest_of([[day.isoformat(), sorted(missing[day])] for day in days])
-        yield Batch(content[:16], days[0], days[-1])
+    for days in _grouped({day: len(exports) for day, exports in missing.items()}):
+        yield _batch(days, missing)
 
 
-def _unfinished(past: Sequence[PastRun]) -> Iterator[Batch]:
-    """Batches whose last run failed, with no later run that did the same days."""
-    for number, run in enumerate(past):
-        later = past[:number]
-        settled = any(
-            newer.batch.batch_id == run.batch.batch_id
-            or (newer.outcome is Outcome.DONE and newer.batch.covers(run.batch))
-            for newer in later
-        )
-        if run.outcome is Outcome.FAILED and not settled:
-            yield run.batch
+def _batch(days: Sequence[date], missing: Mapping[date, Sequence[str]]) -> Batch:
+    content = digest_of([[day.isoformat(), sorted(missing[day])] for day in days])
+    return Batch(content[:16], days[0], days[-1])
+
+
+def _failed_days(past: Sequence[PastRun]) -> dict[date, Batch]:
+    """By date that a run failed on, the newest of these runs as a batch of this date alone."""
+    found: dict[date, Batch] = {}
+    for run in past:
+        if run.outcome is Outcome.FAILED:
+            for day in run.batch.days:
+                found.setdefault(day, run.batch.only(day))
+    return found

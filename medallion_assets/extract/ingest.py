@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from medallion_assets import progress
 from medallion_assets.extract.containers import RawRecord, UnreadableContainer, read_records
 from medallion_assets.extract.inventory import Export
 from medallion_assets.extract.limits import DEFAULT_LIMITS, Limits
@@ -71,6 +72,7 @@ def bronze_rows(
         for batch in _batches(through(records)):
             yield _table(batch, export, source=source, first_number=number)
             number += len(batch)
+            progress.advance(len(batch))
     except UnreadableContainer as error:
         raise WriteInstead([_quarantined(export, source=source, defect=str(error))]) from error
 

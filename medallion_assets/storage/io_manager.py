@@ -7,13 +7,15 @@ any promise about bytes; those are the store's (store.py).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import dagster as dg
 import pyarrow as pa
 
+from medallion_assets.progress import Progress, heard_by
 from medallion_assets.roots import Roots
 from medallion_assets.schemas import Column, TableSchema
 from medallion_assets.storage import catalogue
@@ -24,7 +26,8 @@ from medallion_assets.storage.store import Append, Build, MissingPartition, Part
 UNPARTITIONED = "all"
 LAST_KEY = "~"  # sorts after every key
 CONTENT_HASH_SHOWN = 16  # digits that tell generations apart at a glance; the manifest has all
-
+# Runs of more partitions say in one line what became of them; each shows it by itself in the UI.
+PARTITIONS_LOGGED = 10
 
 Show = Callable[[str], Mapping[str, Any]]
 
@@ -74,18 +77,23 @@ class MedallionIOManager(dg.IOManager):
         given = obj if isinstance(obj, PartitionBuilds) else self._as_builds(context, obj)
         asked = context.asset_partition_keys if context.has_asset_partitions else [UNPARTITIONED]
         newest = max((key for key in asked if key in given.builds), default=None)
+        found: dict[str, Written] = {}
+        progress = Progress(given.table.full_name, len(given.builds), context.log.info)
         for key, build in sorted(given.builds.items()):
-            with kept_for_the_next_batch():
-                written = self._write(given.table, key, build)
+            progress.start(key)
+            with kept_for_the_next_batch(), heard_by(progress):
+                written = found[key] = self._write(given.table, key, build)
             metadata = self._metadata(given, key, written, more=given.newest if key == newest else _nothing)
-            _log_outcome(context, given.table, key, written)
             if key not in asked:  # a later partition that this run settled
                 event = dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata)
                 context.log_event(event)
             else:
                 _show(context, key, metadata)
+            progress.finish()
         if newest is not None:
             _show(context, newest, self._sizes(given.table))
+        for line in _outcomes(given.table.full_name, found):
+            context.log.info(line)
         written_to = [self._store.folder(given.table, key) for key in given.builds]
         if catalogue.is_behind(self._roots.warehouse, written_to):
             catalogue.refresh(self._roots.data, self._roots.warehouse)
@@ -176,18 +184,31 @@ def _show(context: dg.OutputContext, key: str, metadata: Mapping[str, Any]) -> N
         context.add_output_metadata(metadata)
 
 
-def _log_outcome(context: dg.OutputContext, table: Table, key: str, written: Written) -> None:
-    manifest = written.manifest
+def _outcomes(table: str, written: Mapping[str, Written]) -> Iterator[str]:
+    """A line for each partition, or one for all where a run has many: each line is an event in the log."""
+    if len(written) <= PARTITIONS_LOGGED:
+        yield from (_outcome(f"{table} {key}", each) for key, each in written.items())
+        return
+    changed = [each.manifest for each in written.values() if each.changed]
+    yield (
+        f"{table}: {len(written)} partitions, {len(changed)} of them changed: "
+        f"{sum(manifest.rows for manifest in changed)} rows, {_rejected(changed)}"
+    )
+
+
+def _outcome(partition: str, written: Written) -> str:
+    rows = written.manifest.rows
     if not written.changed:
-        context.log.info(f"{table.full_name} {key}: unchanged, nothing to do ({manifest.rows} rows)")
-    else:
-        context.log.info(f"{table.full_name} {key}: {manifest.rows} rows, {_rejected(manifest)}")
+        return f"{partition}: unchanged, nothing to do ({rows} rows)"
+    return f"{partition}: {rows} rows, {_rejected([written.manifest])}"
 
 
-def _rejected(manifest: Manifest) -> str:
-    reasons = manifest.summary.get("rejected", {})
+def _rejected(manifests: Iterable[Manifest]) -> str:
+    reasons: Counter[str] = Counter()
+    for manifest in manifests:
+        reasons.update(manifest.summary.get("rejected", {}))
     listed = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
-    return f"{manifest.rejected_rows} rejected" + (f" ({listed})" if listed else "")
+    return f"{reasons.total()} rejected" + (f" ({listed})" if listed else "")
 
 
 def _as_arrow(value: Any) -> pa.Table:

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from medallion_assets import progress
 from medallion_assets.schemas import TableSchema
 from medallion_assets.storage.files import HashingFile, sync_folder, temporary_beside
 from medallion_assets.storage.manifest import Part
@@ -231,7 +232,9 @@ def read_batches(
     """The rows of these parts in order, a bounded batch at a time, with page checksums verified."""
     for path in paths:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            progress.reading(file.metadata.num_rows)
             for batch in file.iter_batches(batch_size=rows, columns=list(columns) if columns else None):
                 pieces = -(-batch.nbytes // READ_BATCH_BYTES)
                 step = max(1, batch.num_rows // max(pieces, 1))
                 yield from (batch.slice(start, step) for start in range(0, batch.num_rows, step))
+                progress.advance(batch.num_rows)
