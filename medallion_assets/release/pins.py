@@ -38,11 +38,18 @@ OWN_CODE = {
     "releases/records": ("medallion_assets.release.records",),
 }
 LIBRARIES = ("duckdb", "numpy", "pyarrow")
+# What changes nothing in a release: other releases, and what automation watches and when it acts.
+NOT_PINNED: Any = {
+    "releases": True,
+    "settle": True,
+    "disk_room": True,
+    "sources": {"__all__": {"expected_every"}},
+}
 
 
 def configuration_of(config: PipelineConfig) -> dict[str, Any]:
-    """The whole pipeline with every default spelt out, but for releases: another one changes nothing here."""
-    return config.model_dump(mode="json", exclude={"releases"})
+    """The whole pipeline with every default spelt out, but for what changes nothing in a release."""
+    return config.model_dump(mode="json", exclude=NOT_PINNED)
 
 
 def pinned_exports(lineage: Lineage, store: PartitionStore) -> Iterator[PinnedExport]:
