@@ -40,7 +40,8 @@ class Lookout:
     def at(self, context: Context) -> Situation:
         if self._last is None or self._last[0] != context.evaluation_time:
             instance = context.asset_graph_view.instance
-            found = self._settling.quiet_situation(instance, self._causes, seconds=self._seconds)
+            now = context.evaluation_time.timestamp()
+            found = self._settling.quiet_situation(instance, self._causes, now=now, seconds=self._seconds)
             self._last = (context.evaluation_time, found)
         return self._last[1]
 

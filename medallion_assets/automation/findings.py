@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from medallion_assets.automation.settle import DATA, MAX_ATTEMPTS, Cause, Judgement
+from medallion_assets.automation.settle import MAX_ATTEMPTS, RULES, Judgement, Outdated
 from medallion_assets.config_watch import DiskRoomConfig, bytes_of, seconds_of
 from medallion_assets.storage.manifest import MANIFEST_NAME, digest_of
 from medallion_assets.storage.store import PartitionStore, Table
@@ -41,28 +41,36 @@ class Finding:
         return digest_of([self.check, self.state] if self.state else [self.check, *content])[:16]
 
 
-def up_to_date(judgement: Judgement, *, held: Collection[str] = (), at_work: bool = False) -> Finding | None:
-    """None where nothing can be said yet: a run is at work, and may settle what other data made outdated"""
+def up_to_date(judgement: Judgement, *, held: Collection[str] = ()) -> Finding:
+    """`held` are the partitions that a failed check holds back, outdated or not."""
     if judgement.error is not None:
         return Finding(UP_TO_DATE, passed=False, says=f"it can't be told: {judgement.error}")
     outdated = judgement.outdated
-    if at_work:
-        outdated = {key: each for key, each in outdated.items() if each.cause not in DATA}
-        if not outdated:
-            return None
     if not outdated:
         return Finding(UP_TO_DATE, passed=True, says="every partition is as it would be if it were built now")
-    by_cause: dict[Cause, list[str]] = {}
-    for key, each in outdated.items():
-        by_cause.setdefault(each.cause, []).append(key)
-    given_up = [key for key, each in outdated.items() if each.given_up]
-    waiting = [key for key in outdated if key in held]
-    rows: list[Row] = [_row(cause.value, keys) for cause, keys in by_cause.items()]
-    rows += [_row(f"begun {MAX_ATTEMPTS} times and never finished", given_up)] if given_up else []
-    rows += [_row("held back by a failed check of what it is made of", waiting)] if waiting else []
-    figures = {"outdated": len(outdated), "given_up": len(given_up), "held_back": len(waiting)}
+    reasons = {
+        **_by_cause(outdated),
+        f"begun {MAX_ATTEMPTS} times and never finished": [
+            k for k, each in outdated.items() if each.given_up
+        ],
+        "held back by a failed check of what it is made of": [key for key in outdated if key in held],
+    }
+    rows = [_row(why, keys) for why, keys in reasons.items() if keys]
     says = "; ".join(f"{each['why']}: {each['partitions']}" for each in rows)
-    return Finding(UP_TO_DATE, passed=False, says=says, figures=figures, rows=rows)
+    return Finding(UP_TO_DATE, passed=False, says=says, figures={"outdated": len(outdated)}, rows=rows)
+
+
+def rules_alone(judgement: Judgement) -> Judgement:
+    """What a run that is at work will not settle by itself."""
+    outdated = {key: each for key, each in judgement.outdated.items() if each.cause in RULES}
+    return replace(judgement, outdated=outdated)
+
+
+def _by_cause(outdated: Mapping[str, Outdated]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for key, each in outdated.items():
+        found.setdefault(each.cause.value, []).append(key)
+    return found
 
 
 def freshness(last: float | None, expected_every: str, *, now: float) -> Finding:

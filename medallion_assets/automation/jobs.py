@@ -84,6 +84,7 @@ def _nightly_requests(
             run_key=f"{night}:settle:{number}",
             partition_key=run.key,
             asset_selection=[dg.AssetKey(path) for path in run.paths],
+            tags={SETTLE_TAG: SETTLE_EVERYTHING},
         )
 
 

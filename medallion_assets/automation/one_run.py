@@ -7,7 +7,6 @@ what is outdated (settle.py), or how a run is started (conditions.py, jobs.py).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -52,21 +51,27 @@ def runs(flow: Flow, ready: Keys, askable: Keys) -> Iterator[Run]:
 def one_run(flow: Flow, ready: Keys, askable: Keys) -> Run | None:
     """Over `ready`, the outdated partitions that may be built, and what is made of them.
 
-    `askable` has each table's partitions that a run may be asked for. A table waits while one above it is
-    ready and not in the run: it would be built twice.
+    `askable` has each table's partitions that a run may be asked for; the date is one that the most have.
     """
     first = [path for path, above in flow.above.items() if ready.get(path) and not _any_ready(above, ready)]
-    dates = Counter(key for path in first for key in askable.get(path, ()))
-    if not dates:
-        return None
-    key = min(dates, key=lambda key: (-dates[key], key))
+    dates = {key for path in first for key in askable.get(path, ())}
+    found = (Run(key, _tables(flow, ready, askable, key)) for key in sorted(dates))
+    return max(found, key=lambda run: (len(run.paths), _outdated_at(run, ready)), default=None)
+
+
+def _tables(flow: Flow, ready: Keys, askable: Keys, key: str) -> tuple[Path, ...]:
+    """A table waits while one above it is ready and not in the run: it would be built twice."""
     chosen: list[Path] = []
     for path, above in flow.above.items():
         touched = ready.get(path) or not above.isdisjoint(chosen)
         waits = any(ready.get(other) and other not in chosen for other in above)
         if touched and not waits and key in askable.get(path, ()):
             chosen.append(path)
-    return Run(key, tuple(chosen))
+    return tuple(chosen)
+
+
+def _outdated_at(run: Run, ready: Keys) -> int:
+    return sum(run.key in ready.get(path, ()) for path in run.paths)
 
 
 def _any_ready(paths: Collection[Path], ready: Keys) -> bool:

@@ -114,7 +114,8 @@ class Survey:
     """
 
     def __init__(self, stages: PipelineStages, store: PartitionStore) -> None:
-        self._stages = [stage for stage in stages.all() if not isinstance(stage, BronzeStage)]
+        built = (stage for stage in stages.all() if not isinstance(stage, BronzeStage))
+        self._stages = {stage.asset_path: stage for stage in built}
         self._store = store
         self._remembered: dict[Path, tuple[object, Judgement]] = {}
         self._lock = Lock()
@@ -123,7 +124,12 @@ class Survey:
         """By table, in the order in which data flows. One that can't be judged does not hide the others."""
         with self._lock:
             still, states = StillStore(self._store), _States(self._store)
-            return {stage.asset_path: self._judgement(stage, still, states) for stage in self._stages}
+            return {path: self._judgement(stage, still, states) for path, stage in self._stages.items()}
+
+    def look_at(self, path: Path) -> Judgement:
+        """One table alone, which takes a fraction of the time."""
+        with self._lock:
+            return self._judgement(self._stages[path], StillStore(self._store), _States(self._store))
 
     def _judgement(self, stage: Stage, still: StillStore, states: _States) -> Judgement:
         try:

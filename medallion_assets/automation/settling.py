@@ -7,7 +7,6 @@ jobs.py).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -111,11 +110,11 @@ class Settling:
         return Situation(self.flow, judgements, outdated, held, given_up, self._busy(instance))
 
     def quiet_situation(
-        self, instance: dg.DagsterInstance, causes: frozenset[Cause], *, seconds: float
+        self, instance: dg.DagsterInstance, causes: frozenset[Cause], *, now: float, seconds: float
     ) -> Situation:
-        """The same, leaving alone what is still changing."""
+        """The same, leaving alone what has not been as it is for so many seconds."""
         found = self.situation(instance, causes)
-        calm = rested(self.store.root, found.judgements, now=time.time(), seconds=seconds)
+        calm = rested(self.store.root, found.judgements, now=now, seconds=seconds)
         return replace(found, restless=set(found.judgements) - calm)
 
     def others(self, context: dg.AssetExecutionContext, stage: Stage, asked: list[str]) -> list[str]:

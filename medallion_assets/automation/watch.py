@@ -20,6 +20,7 @@ from medallion_assets.automation.findings import (
     disk_room,
     freshness,
     last_landing,
+    rules_alone,
     up_to_date,
 )
 from medallion_assets.automation.settling import Settling
@@ -33,7 +34,6 @@ DESCRIPTIONS = {
     FRESHNESS: "Something new lands as often as the source says (expected_every).",
     DISK_ROOM: "The disk that the store lies on has room (disk_room).",
 }
-NOTHING_YET = Finding(UP_TO_DATE, passed=True, says="a run is at work on it or on what it is made of")
 
 
 class Watch:
@@ -41,29 +41,35 @@ class Watch:
 
     def __init__(self, config: PipelineConfig, settling: Settling) -> None:
         self._config, self._settling = config, settling
-        self._store, stages = settling.store, settling.stages
-        self._tables = {path: dg.AssetCheckKey(dg.AssetKey(path), UP_TO_DATE) for path in settling.flow.above}
+        self._tables = {dg.AssetCheckKey(dg.AssetKey(path), UP_TO_DATE): path for path in settling.flow.above}
         self._sources = {
             dg.AssetCheckKey(dg.AssetKey(source.bronze.asset_path), FRESHNESS): source
-            for source in stages.sources
+            for source in settling.stages.sources
             if source.config.expected_every is not None
         }
         self._disk = dg.AssetCheckKey(dg.AssetKey(("silver", PROFILE.name)), DISK_ROOM)
 
     def check_keys(self) -> list[dg.AssetCheckKey]:
-        return [*self._tables.values(), *self._sources, self._disk]
+        return [*self._tables, *self._sources, self._disk]
 
     def findings(self, instance: dg.DagsterInstance) -> Iterator[tuple[dg.AssetCheckKey, Finding]]:
-        """Nothing of a table that a run is at work on: it would be told twice."""
+        """Of a table that a run is at work on, nothing but changed rules: late data it is about to settle."""
         now = self._settling.situation(instance)
-        for path, key in self._tables.items():
-            at_work = path in now.busy
-            if found := up_to_date(now.judgements[path], held=now.held[path], at_work=at_work):
-                yield key, found
-        for key, source in self._sources.items():
-            last = last_landing(self._store, source.bronze.table)
-            yield key, freshness(last, source.config.expected_every or "", now=time.time())
-        yield self._disk, disk_room(self._store.root, self._config.disk_room)
+        for key, path in self._tables.items():
+            judgement = rules_alone(now.judgements[path]) if path in now.busy else now.judgements[path]
+            if path not in now.busy or judgement.outdated:
+                yield key, up_to_date(judgement, held=now.held[path])
+        for key in (*self._sources, self._disk):
+            yield key, self.finding(key)
+
+    def finding(self, key: dg.AssetCheckKey) -> Finding:
+        """What there is to say of it alone, whatever runs are at work."""
+        if path := self._tables.get(key):
+            return up_to_date(self._settling.survey.look_at(path))
+        if source := self._sources.get(key):
+            last = last_landing(self._settling.store, source.bronze.table)
+            return freshness(last, source.config.expected_every or "", now=time.time())
+        return disk_room(self._settling.store.root, self._config.disk_room)
 
 
 def watch_checks(watch: Watch) -> Iterator[dg.AssetChecksDefinition]:
@@ -116,7 +122,7 @@ def evaluation(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckEvaluati
 def _check(key: dg.AssetCheckKey, watch: Watch) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=key.asset_key, name=key.name, description=DESCRIPTIONS[key.name])
     def watched(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        found = dict(watch.findings(context.instance)).get(key, NOTHING_YET)
+        found = watch.finding(key)
         return dg.AssetCheckResult(
             passed=found.passed,
             severity=_severity(found),

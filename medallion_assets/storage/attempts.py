@@ -7,14 +7,11 @@ that a killed worker counts too. Does not: what follows from it (automation/). D
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from medallion_assets.storage.manifest import Digests
-
-if TYPE_CHECKING:
-    from medallion_assets.storage.store import Table
+from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table, Written
 
 FOLDER_NAME = ".attempts"
 
@@ -24,17 +21,21 @@ class Attempts(msgspec.Struct, frozen=True):
     count: int
 
 
-def begin(root: Path, table: Table, key: str, digests: Digests) -> None:
-    """Counts an attempt; other digests start anew. Called by whoever holds the partition's lock."""
-    path = _path(root, table, key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    count = attempts(root, table, key, digests) + 1
-    path.write_bytes(msgspec.json.encode(Attempts(digests, count)))
+def counted_overwrite(store: PartitionStore, table: Table, key: str, build: Build) -> Written:
+    """The store's overwrite, whose work is counted until it is finished; what is current is no attempt."""
+    seen: list[Digests] = []
 
+    def digests() -> Digests:
+        seen[:] = [build.digests()]
+        return seen[0]
 
-def end(root: Path, table: Table, key: str) -> None:
-    """The partition is built."""
-    _path(root, table, key).unlink(missing_ok=True)
+    def write(writer: PartitionWriter) -> None:
+        _begin(store.root, table, key, seen[0])
+        build.write(writer)
+
+    written = store.overwrite(table, key, Build(digests, write))
+    _path(store.root, table, key).unlink(missing_ok=True)
+    return written
 
 
 def attempts(root: Path, table: Table, key: str, digests: Digests) -> int:
@@ -48,11 +49,22 @@ def attempts(root: Path, table: Table, key: str, digests: Digests) -> int:
 
 def state(root: Path, table: Table) -> tuple[tuple[str, int], ...]:
     """Changes with every attempt at a partition of the table."""
-    folder = _path(root, table, "").parent
+    folder = _folder(root, table)
     files = folder.glob("*.json") if folder.is_dir() else ()
     return tuple(sorted((file.name, file.stat().st_mtime_ns) for file in files))
 
 
+def _begin(root: Path, table: Table, key: str, digests: Digests) -> None:
+    """Called while the partition is locked."""
+    path = _path(root, table, key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count = attempts(root, table, key, digests) + 1
+    path.write_bytes(msgspec.json.encode(Attempts(digests, count)))
+
+
 def _path(root: Path, table: Table, key: str) -> Path:
-    names = filter(None, (table.layer, table.name, table.version, key))
-    return root / FOLDER_NAME / f"{'/'.join(names)}.json"
+    return _folder(root, table) / f"{key}.json"
+
+
+def _folder(root: Path, table: Table) -> Path:
+    return root.joinpath(FOLDER_NAME, *filter(None, (table.layer, table.name, table.version)))

@@ -17,6 +17,7 @@ import pyarrow as pa
 from medallion_assets.roots import Roots
 from medallion_assets.schemas import Column, TableSchema
 from medallion_assets.storage import catalogue
+from medallion_assets.storage.attempts import counted_overwrite
 from medallion_assets.storage.manifest import Digests, Manifest
 from medallion_assets.storage.memory import kept_for_the_next_batch
 from medallion_assets.storage.store import Append, Build, MissingPartition, PartitionStore, Table, Written
@@ -118,7 +119,7 @@ class MedallionIOManager(dg.IOManager):
     def _write(self, table: Table, key: str, build: Build | Append) -> Written:
         if isinstance(build, Append):
             return self._store.append(table, key, build)
-        return self._store.overwrite(table, key, build)
+        return counted_overwrite(self._store, table, key, build)
 
     def _metadata(self, table: Table, key: str, written: Written) -> dict[str, Any]:
         manifest = written.manifest

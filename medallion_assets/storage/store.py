@@ -21,7 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from medallion_assets.schemas import FINGERPRINTS, REJECTS, TableSchema
-from medallion_assets.storage import attempts, files
+from medallion_assets.storage import files
 from medallion_assets.storage.manifest import (
     MANIFEST_NAME,
     Digests,
@@ -248,7 +248,6 @@ class PartitionStore:
                 self._make_current(table)
                 return Written(old, changed=False)
             while True:
-                attempts.begin(self.root, table, key, digests)
                 manifest = self._build(table, folder, digests, build)
                 self._commit(folder, old, manifest)
                 now = build.digests()
@@ -256,7 +255,6 @@ class PartitionStore:
                     break
                 old, digests = manifest, now
             self._make_current(table)  # only now: a version whose build fails must not hide the one in use
-            attempts.end(self.root, table, key)
             return Written(manifest, changed=True)
 
     def append(self, table: Table, key: str, new: Append) -> Written:
