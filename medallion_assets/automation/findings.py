@@ -50,9 +50,7 @@ def up_to_date(judgement: Judgement, *, held: Collection[str] = ()) -> Finding:
         return Finding(UP_TO_DATE, passed=True, says="every partition is as it would be if it were built now")
     reasons = {
         **_by_cause(outdated),
-        f"begun {MAX_ATTEMPTS} times and never finished": [
-            k for k, each in outdated.items() if each.given_up
-        ],
+        f"begun {MAX_ATTEMPTS} times in vain": [key for key, each in outdated.items() if each.given_up],
         "held back by a failed check of what it is made of": [key for key in outdated if key in held],
     }
     rows = [_row(why, keys) for why, keys in reasons.items() if keys]
