@@ -107,7 +107,7 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
     today = partial(Today.of, config, stages)
     audits = [audit_check(release.name, today, store) for release in config.releases]
     checks = list(asset_checks(stages, store))
-    settling = Settling(stages, store, blocking_checks(checks), _tables_by_job(stages))
+    settling = Settling(stages, store, config.start_date, blocking_checks(checks), _tables_by_job(stages))
     watch = Watch(config, settling)
     jobs = ingest_jobs(stages, watch.check_keys())
     return dg.Definitions(

@@ -46,8 +46,10 @@ def up_to_date(judgement: Judgement, *, held: Collection[str] = ()) -> Finding:
     if judgement.error is not None:
         return Finding(UP_TO_DATE, passed=False, says=f"it can't be told: {judgement.error}")
     outdated = judgement.outdated
+    figures = {"outdated": len(outdated)}
     if not outdated:
-        return Finding(UP_TO_DATE, passed=True, says="every partition is as it would be if it were built now")
+        says = "every partition is as it would be if it were built now"
+        return Finding(UP_TO_DATE, passed=True, says=says, figures=figures)
     reasons = {
         **_by_cause(outdated),
         f"begun {MAX_ATTEMPTS} times in vain": [key for key, each in outdated.items() if each.given_up],
@@ -55,7 +57,7 @@ def up_to_date(judgement: Judgement, *, held: Collection[str] = ()) -> Finding:
     }
     rows = [_row(why, keys) for why, keys in reasons.items() if keys]
     says = "; ".join(f"{each['why']}: {each['partitions']}" for each in rows)
-    return Finding(UP_TO_DATE, passed=False, says=says, figures={"outdated": len(outdated)}, rows=rows)
+    return Finding(UP_TO_DATE, passed=False, says=says, figures=figures, rows=rows)
 
 
 def rules_alone(judgement: Judgement) -> Judgement:

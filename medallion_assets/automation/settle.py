@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import Enum
 from threading import Lock
 
@@ -62,6 +62,11 @@ class Judgement:
     present: frozenset[str] = frozenset()
     error: str | None = None
 
+    def between(self, first: str, last: str) -> Judgement:
+        """Of these dates alone: what rollouts lead to is due a day later, which may be tomorrow."""
+        outdated = {key: each for key, each in self.outdated.items() if first <= key <= last}
+        return Judgement(outdated, frozenset(key for key in self.present if first <= key <= last), self.error)
+
 
 def judge(stage: Stage, store: StillStore) -> Judgement:
     """Of all partitions that there are and that the inputs ask for."""
@@ -113,10 +118,12 @@ class Survey:
     Shared by all who ask within a process; what is remembered is but a saving of time.
     """
 
-    def __init__(self, stages: PipelineStages, store: PartitionStore) -> None:
+    def __init__(self, stages: PipelineStages, store: PartitionStore, *, first: date) -> None:
+        """`first` is the first landing date; the last one is today's."""
         built = (stage for stage in stages.all() if not isinstance(stage, BronzeStage))
         self._stages = {stage.asset_path: stage for stage in built}
         self._store = store
+        self._first = first.isoformat()
         self._remembered: dict[Path, tuple[object, Judgement]] = {}
         self._lock = Lock()
 
@@ -136,13 +143,12 @@ class Survey:
             # Before judging: what changes meanwhile makes another state, and is judged the next time.
             seen = self._what_decides(stage, still, states)
             before = self._remembered.get(stage.asset_path)
-            if before is not None and before[0] == seen:
-                return before[1]
-            judgement = judge(stage, still)
+            if before is None or before[0] != seen:
+                before = (seen, judge(stage, still))
+                self._remembered[stage.asset_path] = before
         except Exception as error:  # a tokenizer that is gone, a manifest that is damaged
             return Judgement(error=f"{type(error).__name__}: {error}")
-        self._remembered[stage.asset_path] = (seen, judgement)
-        return judgement
+        return before[1].between(self._first, datetime.now(UTC).date().isoformat())
 
     def _what_decides(self, stage: Stage, still: StillStore, states: _States) -> object:
         """The rules are those of a day that nothing landed on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import cached_property
 
 import dagster as dg
@@ -25,7 +26,6 @@ from medallion_assets.automation.settle import (
     Judgement,
     Survey,
     attempts_at,
-    judge,
 )
 from medallion_assets.stage import Stage, partitions_to_settle
 from medallion_assets.stages import PipelineStages
@@ -82,15 +82,19 @@ class Situation:
 
 @dataclass
 class Settling:
-    """Looks at the store and at an instance. `jobs` says what the runs of a job without a selection build."""
+    """Looks at the store and at an instance.
+
+    `first` is the first landing date; `jobs` says what the runs of a job without a selection build.
+    """
 
     stages: PipelineStages
     store: PartitionStore
+    first: date
     blocking: Mapping[Path, Sequence[dg.AssetCheckKey]]
     jobs: Mapping[str, Collection[Path]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.survey = Survey(self.stages, self.store)
+        self.survey = Survey(self.stages, self.store, first=self.first)
         self.flow = Flow.of(self.stages)
         self._by_path = {stage.asset_path: stage for stage in self.stages.all()}
 
@@ -133,11 +137,11 @@ class Settling:
 
     def _outdated(self, stage: Stage, asked: list[str], tag: str | None) -> list[str]:
         """What those asked for make outdated; with the tag, all that is so for its causes."""
-        still = StillStore(self.store)
         if tag is None:
+            still = StillStore(self.store)
             keys = partitions_to_settle(stage, self.store, asked)
             return [key for key in keys if attempts_at(stage, still, key) < MAX_ATTEMPTS]
-        found = judge(stage, still).outdated
+        found = self.survey.look_at(stage.asset_path).outdated
         wanted = CAUSES.get(tag, EVERY_CAUSE)
         return [
             key

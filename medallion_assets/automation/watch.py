@@ -5,12 +5,12 @@ can run, and as events of a sensor. Does not: what is found (findings.py, settli
 No postponed annotations in this module: Dagster reads the context's.
 """
 
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import dagster as dg
+import msgspec
 
 from medallion_assets.automation.findings import (
     DISK_ROOM,
@@ -28,6 +28,8 @@ from medallion_assets.config import PipelineConfig
 from medallion_assets.schemas import PROFILE
 
 INTERVAL_SECONDS = 30
+# The UI shows the evaluations behind an asset's last materialization alone.
+AGAIN_SECONDS_FAILED, AGAIN_SECONDS_PASSED = 300, 3600
 DESCRIPTIONS = {
     UP_TO_DATE: "Every partition is as it would be if it were built now, by the store alone: late data, "
     "other rules and other code show here until they are settled.",
@@ -88,23 +90,48 @@ def watch_sensor(watch: Watch) -> dg.SensorDefinition:
         description="Shows what becomes outdated or late, and when the disk runs full, as failed checks.",
     )
     def watching(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        told = json.loads(context.cursor) if context.cursor else {}
-        found = {key.to_user_string(): (key, each) for key, each in watch.findings(context.instance)}
-        news = {name: each for name, each in found.items() if told.get(name) != each[1].identity}
-        for _, finding in news.values():
-            if not finding.passed:
-                context.log.warning(finding.says)
-        # What nothing can be said of now keeps what was said last; what is gone is forgotten.
+        told = msgspec.json.decode(context.cursor or "{}", type=dict[str, Told])
+        found = {key.to_user_string(): (key, finding) for key, finding in watch.findings(context.instance)}
+        built = _last_built(context.instance, {key.asset_key for key, _ in found.values()})
+        now, news = time.time(), []
+        for name, (key, finding) in found.items():
+            telling = Told(finding.identity, built.get(key.asset_key, 0), now)
+            if is_news(told.get(name), telling, passed=finding.passed):
+                news.append(evaluation(key, finding))
+                told[name] = telling
+                if not finding.passed:
+                    context.log.warning(f"{name}: {finding.says}")
         names = {key.to_user_string() for key in watch.check_keys()}
-        cursor = {name: told[name] for name in told if name in names}
-        cursor |= {name: finding.identity for name, (_, finding) in found.items()}
+        kept = {name: each for name, each in told.items() if name in names}
         return dg.SensorResult(
-            asset_events=[evaluation(key, finding) for key, finding in news.values()],
-            cursor=json.dumps(cursor, sort_keys=True),
+            asset_events=news,
+            cursor=msgspec.json.encode(kept, order="deterministic").decode(),
             skip_reason=dg.SkipReason(f"{len(news)} of {len(names)} checks say something new"),
         )
 
     return watching
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What was said of a check, behind which materialization of its asset, and when."""
+
+    identity: str
+    built: int
+    seconds: float
+
+
+def is_news(before: Told | None, now: Told, *, passed: bool) -> bool:
+    """Something else, or the same again where the UI shows it no more: behind a later materialization."""
+    if before is None or before.identity != now.identity:
+        return True
+    again = AGAIN_SECONDS_PASSED if passed else AGAIN_SECONDS_FAILED
+    return now.built != before.built and now.seconds - before.seconds >= again
+
+
+def _last_built(instance: dg.DagsterInstance, assets: Iterable[dg.AssetKey]) -> dict[dg.AssetKey, int]:
+    """The event of each asset's last materialization."""
+    entries = (record.asset_entry for record in instance.get_asset_records(list(assets)))
+    return {entry.asset_key: entry.last_materialization_storage_id or 0 for entry in entries}
 
 
 def evaluation(key: dg.AssetCheckKey, finding: Finding) -> dg.AssetCheckEvaluation:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def copy_of(settled: Path, folder: Path, **other: Any) -> Site:
 
 def outdated(site: Site) -> dict[str, dict[str, Cause]]:
     """By table, as a new process sees it."""
-    judged = Survey(site.stages, site.store).look()
+    judged = Survey(site.stages, site.store, first=date.fromisoformat(DAYS[0])).look()
     assert not any(judgement.error for judgement in judged.values())
     return {
         "/".join(path): {key: each.cause for key, each in judgement.outdated.items()}

@@ -18,6 +18,7 @@ from medallion_assets.automation.findings import (
     up_to_date,
 )
 from medallion_assets.automation.settle import MAX_ATTEMPTS, Cause, Judgement, Outdated
+from medallion_assets.automation.watch import Told, is_news
 from medallion_assets.config_file import ConfigError, check
 from medallion_assets.config_watch import DiskRoomConfig, bytes_of, seconds_of
 from medallion_assets.storage.manifest import Digests
@@ -158,6 +159,15 @@ def test_the_sensor_tells_what_changed_and_nothing_twice(
     assert told(tick(other, instance, stale.cursor)) == {}
     build(other)
     assert told(tick(other, instance, stale.cursor)) == {"gold/packed:up_to_date": True}
+
+
+def test_the_same_is_told_again_behind_a_later_materialization_but_not_all_the_time() -> None:
+    before = Told("late", 1, 0.0)
+    assert is_news(None, before, passed=True)
+    assert is_news(before, Told("in time", 1, 1.0), passed=True)
+    assert not is_news(before, Told("late", 1, 9_999.0), passed=False)
+    assert [is_news(before, Told("late", 2, at), passed=False) for at in (299.0, 300.0)] == [False, True]
+    assert [is_news(before, Told("late", 2, at), passed=True) for at in (3599.0, 3600.0)] == [False, True]
 
 
 def test_what_a_run_is_about_to_settle_is_not_told(tmp_path: Path, instance: dg.DagsterInstance) -> None:

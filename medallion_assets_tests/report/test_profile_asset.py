@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def test_partitions_show_what_became_of_their_records(tmp_path: Path) -> None:
         profile_asset(ProfileStage((unit,), bronze, {}), days, site.store),
     ]
     with dg.DagsterInstance.ephemeral() as instance:
-        settling = Settling(site.stages, site.store, blocking={})
+        settling = Settling(site.stages, site.store, date.fromisoformat(DAYS[0]), blocking={})
         resources = {"io_manager": MedallionIOManager(site.roots, {}), "settling": settling}
         result = dg.materialize(shown, partition_key=DAYS[0], instance=instance, resources=resources)
     counts, funnel, *others = (text_of(metadata) for metadata in metadata_of(result, "silver/profile"))
