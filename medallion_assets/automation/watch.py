@@ -29,13 +29,21 @@ from medallion_assets.schemas import PROFILE
 
 INTERVAL_SECONDS = 30
 # The UI shows the evaluations behind an asset's last materialization alone.
-AGAIN_SECONDS_FAILED, AGAIN_SECONDS_PASSED = 300, 3600
+AGAIN_SECONDS_FAILED, AGAIN_SECONDS_PASSED = 60, 300
 DESCRIPTIONS = {
     UP_TO_DATE: "Every partition is as it would be if it were built now, by the store alone: late data, "
     "other rules and other code show here until they are settled.",
     FRESHNESS: "Something new lands as often as the source says (expected_every).",
     DISK_ROOM: "The disk that the store lies on has room (disk_room).",
 }
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What was said of a check, behind which materialization of its asset, and when."""
+
+    identity: str
+    built: int
+    seconds: float
 
 
 class Watch:
@@ -90,7 +98,7 @@ def watch_sensor(watch: Watch) -> dg.SensorDefinition:
         description="Shows what becomes outdated or late, and when the disk runs full, as failed checks.",
     )
     def watching(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        told = msgspec.json.decode(context.cursor or "{}", type=dict[str, Told])
+        told = _told(context.cursor)
         found = {key.to_user_string(): (key, finding) for key, finding in watch.findings(context.instance)}
         built = _last_built(context.instance, {key.asset_key for key, _ in found.values()})
         now, news = time.time(), []
@@ -112,12 +120,12 @@ def watch_sensor(watch: Watch) -> dg.SensorDefinition:
     return watching
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What was said of a check, behind which materialization of its asset, and when."""
-
-    identity: str
-    built: int
-    seconds: float
+def _told(cursor: str | None) -> dict[str, Told]:
+    """A cursor of another version is as good as none: everything is told once more."""
+    try:
+        return msgspec.json.decode(cursor or "{}", type=dict[str, Told])
+    except msgspec.DecodeError:
+        return {}
 
 
 def is_news(before: Told | None, now: Told, *, passed: bool) -> bool:
