@@ -171,14 +171,6 @@ class _States:
         return folder, self._seen[folder]
 
 
-def outdated_days(stages: PipelineStages, store: PartitionStore) -> set[date]:
-    """Dates with an export that bronze lacks, or with a partition whose inputs or rules have changed."""
-    still = StillStore(store)
-    judged = (judge(stage, still) for stage in stages.all() if not isinstance(stage, BronzeStage))
-    outdated = {date.fromisoformat(key) for judgement in judged for key in judgement.outdated}
-    return outdated | landed_days(stages, store)
-
-
 def landed_days(stages: PipelineStages, store: PartitionStore) -> set[date]:
     """Dates with an export that bronze lacks."""
     return {day for bronze in stages.bronze() for day in bronze.missing(store, bronze.inventory(store))}

@@ -158,6 +158,28 @@ def test_a_failed_blocking_check_holds_back_what_reads_the_partition_until_it_pa
     assert outdated(site) == {}
 
 
+def test_a_landing_settles_later_days_but_those_held_back_and_checks_all_that_it_built(
+    settled: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    site = copy_of(settled, tmp_path)
+    late(site, DAYS[2])
+    conform(site, DAYS[2])
+    late(site, DAYS[0])
+    ingest = site.defs.resolve_job_def("ingest_alpaca")
+    result = ingest.execute_in_process(partition_key=DAYS[0], instance=instance)
+    checked = {
+        each.asset_key.to_user_string(): each.metadata["partitions"].value
+        for each in result.get_asset_check_evaluations()
+        if each.check_name == "conservation"
+    }
+    assert (checked[UNIT], outdated(site)) == (list(DAYS), {})
+    fails(instance, DAYS[1])
+    late(site, DAYS[0])
+    site.land(f"alpaca/{DAYS[0]}/later.jsonl", [alpaca("later", "answer")])
+    assert ingest.execute_in_process(partition_key=DAYS[0], instance=instance).success
+    assert set(outdated(site)[UNIT]) == {DAYS[1], DAYS[2]}
+
+
 def test_a_failure_that_names_no_partitions_holds_everything_back(
     settled: Path, tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
