@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 
 import dagster as dg
@@ -75,7 +76,8 @@ def _nightly_requests(
     for group in consecutive([day for day in landed if is_partition(days, day)]):
         first, last = group[0], group[-1]
         yield run_request(first, last, run_key=f"{night}:{first}:{last}", tags={})
-    now = settling.situation(instance)
+    # Micro-batches that never cease must not starve what only the night settles; locks keep the order.
+    now = replace(settling.situation(instance), busy=())
     askable = {
         path: {key for key in keys if days.has_partition_key(key)} for path, keys in now.askable.items()
     }

@@ -135,6 +135,7 @@ def test_what_a_run_is_at_work_on_is_left_to_it(
     job = site.defs.resolve_job_def("ingest_alpaca")
     run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
     assert automation.tick() == {}
+    assert len(tonight(site, instance)) == 1
     instance.report_run_failed(run)
     assert automation.tick() != {}
 
