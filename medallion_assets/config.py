@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from medallion_assets.config_alerts import AlertsConfig
 from medallion_assets.config_quality import QualityConfig
 from medallion_assets.config_release import ReleaseConfig
+from medallion_assets.config_watch import DiskRoomConfig, Duration, SettleConfig
 from medallion_assets.conform.delivery import Options
 from medallion_assets.records import canonical_json
 from medallion_assets.schemas import DATA_UNITS, PREFERENCE_UNIT, SFT_UNIT
@@ -99,6 +100,10 @@ class SourceConfig(_Model):
         ge=0,
         le=1,
         description="Share lost to duplicates and decontamination; more fails a check (warning).",
+    )
+    expected_every: Duration | None = Field(
+        default=None,
+        description="How long may pass until the next export, as in 26h; longer fails a check (warning).",
     )
     quality: QualityConfig | None = Field(
         default=None, description="Thresholds that override the common ones."
@@ -251,3 +256,5 @@ class PipelineConfig(_Model):
     recipes: list[RecipeConfig] = []
     releases: list[ReleaseConfig] = []
     alerts: AlertsConfig | None = None
+    settle: SettleConfig = SettleConfig()
+    disk_room: DiskRoomConfig = DiskRoomConfig()

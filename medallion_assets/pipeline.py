@@ -32,9 +32,19 @@ from medallion_assets.assets.silver import (
 )
 from medallion_assets.automation.alerts import Alerts, alerts_sensor
 from medallion_assets.automation.audits import audit_schedule
-from medallion_assets.automation.jobs import ingest_jobs, nightly_schedule, sweep_schedule
+from medallion_assets.automation.conditions import automated, settle_sensor
+from medallion_assets.automation.jobs import (
+    SETTLE_JOB,
+    ingest_job_name,
+    ingest_jobs,
+    nightly_schedule,
+    sweep_schedule,
+)
 from medallion_assets.automation.prune import prune_schedule
+from medallion_assets.automation.refusals import blocking_checks
 from medallion_assets.automation.sensors import landing_sensor
+from medallion_assets.automation.settling import Settling
+from medallion_assets.automation.watch import Watch, watch_checks, watch_sensor
 from medallion_assets.checks.asset_checks import asset_checks
 from medallion_assets.checks.releases import audit_check
 from medallion_assets.config import PipelineConfig
@@ -97,37 +107,34 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
     stages = stages_of(config, roots, base=base)
     # The day of landing is a partition at once, not only when it is over.
     days = dg.DailyPartitionsDefinition(start_date=config.start_date.isoformat(), end_offset=1)
-    jobs = ingest_jobs(stages)
     today = partial(Today.of, config, stages)
     audits = [audit_check(release.name, today, store) for release in config.releases]
     plans = [Plan.of(release, config, stages) for release in config.releases]
+    checks = list(asset_checks(stages, store))
+    settling = Settling(stages, store, config.start_date, blocking_checks(checks), _tables_by_job(stages))
+    watch = Watch(config, settling)
+    all_checks = [*checks, *watch_checks(watch), *audits]
+    jobs = ingest_jobs(stages, watch.check_keys())
     assets = [
         *_bronze_assets(stages, days, store),
-        *(conformed_asset(source, days, store) for source in stages.sources),
-        *(eval_asset(eval_set.items, days, store) for eval_set in stages.eval_sets),
-        *(eval_index_asset(index, days, store) for index in filter(None, [stages.eval_index])),
-        *(contamination_asset(stage, days, store) for stage in stages.contamination.values()),
-        *(unit_asset(unit, days, store, bronze=stages.profile.bronze) for unit in stages.units.values()),
-        *(derived_asset(stage, days, store) for stage in stages.derived),
-        *(curriculum_asset(stage, days, store) for stage in filter(None, [stages.curriculum])),
-        *(gold_asset(recipe, days, store) for recipe in stages.recipes.values()),
-        profile_asset(stages.profile, days, store),
+        *automated(list(_assets(stages, days, store)), settling, config.settle),
         *(release_asset(plan, store) for plan in plans),
     ]
-    checks = [*asset_checks(stages, store), *audits]
     return dg.Definitions(
         assets=documented(assets, Pipeline(config, stages, plans, store)),
-        asset_checks=checks,
+        asset_checks=all_checks,
         jobs=[*jobs.values()],
         sensors=[
             *(
                 landing_sensor(bronze, jobs[bronze.source], days, store, stages.fed_by(bronze)[1:])
                 for bronze in stages.bronze()
             ),
-            *([alerts_sensor(Alerts.of(config.alerts, checks))] if config.alerts else []),
+            settle_sensor(settling, config.settle),
+            watch_sensor(watch),
+            *([alerts_sensor(Alerts.of(config.alerts, all_checks))] if config.alerts else []),
         ],
         schedules=[
-            nightly_schedule(stages, days, store),
+            nightly_schedule(settling, days, watch.check_keys()),
             sweep_schedule(stages, store),
             prune_schedule(),
             *([audit_schedule(audits)] if audits else []),
@@ -135,10 +142,35 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
         resources={
             "io_manager": MedallionIOManager(
                 roots, {dg.AssetKey(stage.asset_path): stage for stage in stages.all()}
-            )
+            ),
+            "settling": settling,
         },
         executor=dg.in_process_executor,
     )
+
+
+def _assets(
+    stages: PipelineStages, days: dg.PartitionsDefinition[str], store: PartitionStore
+) -> Iterator[dg.AssetsDefinition]:
+    """Silver and gold."""
+    yield from (conformed_asset(source, days, store) for source in stages.sources)
+    yield from (eval_asset(eval_set.items, days, store) for eval_set in stages.eval_sets)
+    yield from (eval_index_asset(index, days, store) for index in filter(None, [stages.eval_index]))
+    yield from (contamination_asset(stage, days, store) for stage in stages.contamination.values())
+    yield from (unit_asset(unit, days, store, bronze=stages.profile.bronze) for unit in stages.units.values())
+    yield from (derived_asset(stage, days, store) for stage in stages.derived)
+    yield from (curriculum_asset(stage, days, store) for stage in filter(None, [stages.curriculum]))
+    yield from (gold_asset(recipe, days, store) for recipe in stages.recipes.values())
+    yield profile_asset(stages.profile, days, store)
+
+
+def _tables_by_job(stages: PipelineStages) -> dict[str, list[tuple[str, str]]]:
+    """What a run of a job builds that names no tables itself."""
+    fed = {
+        ingest_job_name(bronze.source): [stage.asset_path for stage in stages.fed_by(bronze)]
+        for bronze in stages.bronze()
+    }
+    return {**fed, SETTLE_JOB: [stage.asset_path for stage in stages.all()]}
 
 
 def _bronze_assets(

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from medallion_assets.assets.shown import shown
-from medallion_assets.stage import Stage, partitions_to_settle
+from medallion_assets.stage import Stage
 from medallion_assets.storage.io_manager import PartitionBuilds
 from medallion_assets.storage.store import PartitionStore
 
@@ -47,6 +47,7 @@ def stage_asset(
         kinds=set(shell.kinds),
         code_version=shell.code_version,
         metadata=shell.metadata,
+        required_resource_keys={"settling"},
     )
     def materialize(context: dg.AssetExecutionContext):  # type: ignore[no-untyped-def]  # no type check of the plan
         return plan(context, list(context.partition_keys))
@@ -55,15 +56,13 @@ def stage_asset(
 
 
 def settling_plan(stage: Stage, store: PartitionStore) -> Plan:
-    """Plans what was asked for, and the later partitions that it makes stale."""
+    """Plans what was asked for, and what else the run is to settle."""
 
     def plan(context: dg.AssetExecutionContext, asked: list[str]) -> PartitionBuilds:
-        later = partitions_to_settle(stage, store, asked)
-        if later:
-            context.log.info(
-                f"{len(later)} later partitions depend on {min(asked)} and are settled too: {later}"
-            )
-        builds = {key: stage.build(store, key) for key in [*asked, *later]}
+        others = context.resources.settling.others(context, stage, asked)
+        if others:
+            context.log.info(f"{len(others)} other partitions are outdated and are settled too: {others}")
+        builds = {key: stage.build(store, key) for key in [*asked, *others]}
         return shown(PartitionBuilds(stage.table, builds), store)
 
     return plan

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from medallion_assets.automation.batches import consecutive
-from medallion_assets.automation.settle import outdated_days
+from medallion_assets.automation.one_run import runs
+from medallion_assets.automation.settle import landed_days
+from medallion_assets.automation.settling import SETTLE_EVERYTHING, SETTLE_TAG, Settling
 from medallion_assets.curate.buckets import FOLDER_NAME
 from medallion_assets.curate.buckets import sweep as sweep_buckets
 from medallion_assets.stages import PipelineStages
 from medallion_assets.storage.store import PartitionStore
 
+SETTLE_JOB = "settle_everything"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 NIGHTLY_CRON = "0 2 * * *"
 SWEEP_CRON = "0 4 * * *"
 
 
-def ingest_jobs(stages: PipelineStages) -> dict[str, UnresolvedAssetJobDefinition]:
-    """By feed, the job that takes its exports from the landing folder through to gold."""
+def ingest_jobs(
+    stages: PipelineStages, watched: Collection[dg.AssetCheckKey]
+) -> dict[str, UnresolvedAssetJobDefinition]:
+    """By feed, the job that takes its exports from the landing folder through to gold.
+
+    Without the checks that are `watched` anyway, so that a batch takes no longer for them.
+    """
     return {
         bronze.source: dg.define_asset_job(
-            f"ingest_{bronze.source}",
-            selection=[dg.AssetKey(list(stage.asset_path)) for stage in stages.fed_by(bronze)],
+            ingest_job_name(bronze.source),
+            selection=_assets(stage.asset_path for stage in stages.fed_by(bronze))
+            - dg.AssetSelection.checks(*watched),
             description=f"Takes new exports of {bronze.source} from the landing folder as far as they go.",
         )
         for bronze in stages.bronze()
@@ -34,13 +44,15 @@ def ingest_jobs(stages: PipelineStages) -> dict[str, UnresolvedAssetJobDefinitio
 
 
 def nightly_schedule(
-    stages: PipelineStages, days: dg.PartitionsDefinition[str], store: PartitionStore
+    settling: Settling, days: dg.PartitionsDefinition[str], watched: Collection[dg.AssetCheckKey]
 ) -> dg.ScheduleDefinition:
     """Every night, whatever is not as it would be if it were built now, is built."""
     job = dg.define_asset_job(
-        "settle_everything",
-        selection=dg.AssetSelection.groups("bronze", "silver", "gold"),
-        description="Rebuilds what late landings, new code or new configuration made stale; skips the rest.",
+        SETTLE_JOB,
+        selection=dg.AssetSelection.groups("bronze", "silver", "gold") - dg.AssetSelection.checks(*watched),
+        tags={SETTLE_TAG: SETTLE_EVERYTHING},
+        description="Rebuilds what late landings, new code or new configuration made stale, on all landing "
+        "dates whatever date it is run for; skips the rest.",
     )
 
     @dg.schedule(
@@ -51,15 +63,35 @@ def nightly_schedule(
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        outdated = [day for day in outdated_days(stages, store) if is_partition(days, day)]
-        if not outdated:
-            yield dg.SkipReason("every partition is as it would be if it were built now")
-        for group in consecutive(outdated):
-            night = context.scheduled_execution_time.date().isoformat()
-            first, last = group[0], group[-1]
-            yield run_request(first, last, run_key=f"{night}:{first}:{last}", tags={})
+        night = context.scheduled_execution_time.date().isoformat()
+        requests = list(_nightly_requests(settling, days, context.instance, night))
+        yield from requests
+        if not requests:
+            yield dg.SkipReason("every partition is as it would be if it were built now, or has to wait")
 
     return nightly
+
+
+def _nightly_requests(
+    settling: Settling, days: dg.PartitionsDefinition[str], instance: dg.DagsterInstance, night: str
+) -> Iterator[dg.RunRequest]:
+    """Exports that nobody took make ranges of dates; all else is settled by as few runs as can be."""
+    landed = landed_days(settling.stages, settling.store)
+    for group in consecutive([day for day in landed if is_partition(days, day)]):
+        first, last = group[0], group[-1]
+        yield run_request(first, last, run_key=f"{night}:{first}:{last}", tags={})
+    # Micro-batches that never cease must not starve what only the night settles; locks keep the order.
+    now = replace(settling.situation(instance), busy=())
+    askable = {
+        path: {key for key in keys if days.has_partition_key(key)} for path, keys in now.askable.items()
+    }
+    for number, run in enumerate(runs(now.flow, now.ready, askable)):
+        yield dg.RunRequest(
+            run_key=f"{night}:settle:{number}",
+            partition_key=run.key,
+            asset_selection=[dg.AssetKey(path) for path in run.paths],
+            tags={SETTLE_TAG: SETTLE_EVERYTHING},
+        )
 
 
 def sweep_schedule(stages: PipelineStages, store: PartitionStore) -> dg.ScheduleDefinition:
@@ -85,6 +117,14 @@ def sweep_schedule(stages: PipelineStages, store: PartitionStore) -> dg.Schedule
         cron_schedule=SWEEP_CRON,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
+
+
+def ingest_job_name(source: str) -> str:
+    return f"ingest_{source}"
+
+
+def _assets(paths: Iterable[tuple[str, str]]) -> dg.AssetSelection:
+    return dg.AssetSelection.assets(*(dg.AssetKey(path) for path in paths))
 
 
 def run_request(first: date, last: date, *, run_key: str, tags: Mapping[str, str]) -> dg.RunRequest:

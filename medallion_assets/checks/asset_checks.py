@@ -12,6 +12,7 @@ import dagster as dg
 
 from medallion_assets.checks.conservation import Balance, balance_of
 from medallion_assets.checks.exports import quarantined, reject_rate
+from medallion_assets.checks.partitions import partitions_metadata, partitions_of_run
 from medallion_assets.checks.removal import removals
 from medallion_assets.config import DEFAULT_REMOVAL_RATE
 from medallion_assets.curate.stage import UnitStage
@@ -48,7 +49,7 @@ def _conservation(stage: Stage, store: PartitionStore) -> dg.AssetChecksDefiniti
     )
     def conservation(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         balances: dict[str, Balance] = {}
-        for key in _partitions(context, stage, store):
+        for key in partitions_of_run(context, stage, store):
             if found := balance_of(stage, store, key):
                 balances[key] = found
         broken = {key: balance for key, balance in balances.items() if not balance.holds}
@@ -56,6 +57,7 @@ def _conservation(stage: Stage, store: PartitionStore) -> dg.AssetChecksDefiniti
             passed=not broken,
             metadata={
                 "partitions_checked": len(balances),
+                **partitions_metadata(balances, broken),
                 "lost_records": sum(balance.lost for balance in broken.values()),
                 "surplus_records": sum(balance.surplus for balance in broken.values()),
                 "examples": {key: list(balance.examples) for key, balance in _first(broken)},
@@ -93,7 +95,7 @@ def _reject_rate(source: SourceStages, store: PartitionStore) -> dg.AssetChecksD
         description=f"At most {most:.0%} of a partition's records are rejected; more and the feed drifts.",
     )
     def rejects(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        keys = _partitions(context, source.conformed, store)
+        keys = partitions_of_run(context, source.conformed, store)
         rates = {key: reject_rate(store, source.conformed.table, key) for key in keys}
         high = {key: round(rate, 4) for key, rate in rates.items() if rate > most}
         return dg.AssetCheckResult(
@@ -115,7 +117,7 @@ def _removal_rate(
         "goes, a template may have been taken for a text. Compare other parts of it (`compare`), or none.",
     )
     def removal_rate(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        keys = _partitions(context, unit, store)
+        keys = partitions_of_run(context, unit, store)
         found = [removal for key in keys for removal in removals(store, unit.table, key)]
         high = [each for each in found if each.rate > limits.get(each.source, DEFAULT_REMOVAL_RATE)]
         return dg.AssetCheckResult(
@@ -128,15 +130,6 @@ def _removal_rate(
         )
 
     return removal_rate
-
-
-def _partitions(context: dg.AssetCheckExecutionContext, stage: Stage, store: PartitionStore) -> list[str]:
-    """The materialized partitions among those that the run is for; all of them where it names none."""
-    present = store.keys(stage.table)
-    if not context.has_partition_key and not context.has_partition_key_range:
-        return present
-    asked = set(context.partition_keys)
-    return [key for key in present if key in asked]
 
 
 def _first(by_key: dict[str, Any]) -> list[tuple[str, Any]]:

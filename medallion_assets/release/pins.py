@@ -38,11 +38,19 @@ OWN_CODE = {
     "releases/records": ("medallion_assets.release.records",),
 }
 LIBRARIES = ("duckdb", "numpy", "pyarrow")
+# What changes nothing in a release: other releases, what automation watches, when it acts, and who is told.
+NOT_PINNED: Any = {
+    "alerts": True,
+    "releases": True,
+    "settle": True,
+    "disk_room": True,
+    "sources": {"__all__": {"expected_every"}},
+}
 
 
 def configuration_of(config: PipelineConfig) -> dict[str, Any]:
-    """The whole pipeline with every default spelt out, but for what changes no row: releases and alerts."""
-    return config.model_dump(mode="json", exclude={"alerts", "releases"})
+    """The whole pipeline with every default spelt out, but for what changes nothing in a release."""
+    return config.model_dump(mode="json", exclude=NOT_PINNED)
 
 
 def pinned_exports(lineage: Lineage, store: PartitionStore) -> Iterator[PinnedExport]:

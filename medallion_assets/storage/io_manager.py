@@ -19,6 +19,7 @@ from medallion_assets.progress import Progress, heard_by
 from medallion_assets.roots import Roots
 from medallion_assets.schemas import Column, TableSchema
 from medallion_assets.storage import catalogue
+from medallion_assets.storage.attempts import counted_overwrite
 from medallion_assets.storage.manifest import Digests, Manifest
 from medallion_assets.storage.memory import kept_for_the_next_batch
 from medallion_assets.storage.store import Append, Build, MissingPartition, PartitionStore, Table, Written
@@ -138,7 +139,7 @@ class MedallionIOManager(dg.IOManager):
     def _write(self, table: Table, key: str, build: Build | Append) -> Written:
         if isinstance(build, Append):
             return self._store.append(table, key, build)
-        return self._store.overwrite(table, key, build)
+        return counted_overwrite(self._store, table, key, build)
 
     def _metadata(self, given: PartitionBuilds, key: str, written: Written, *, more: Show) -> dict[str, Any]:
         """As the UI shows it: numbers, whose trend it also plots, then pictures, then the small print."""

@@ -1,14 +1,19 @@
 """The store held still: for asking many questions about many days at once.
 
-Belongs here: remembering what was looked at. Does not: writing, which always looks at the disk (store.py).
+Belongs here: remembering what was looked at, and telling whether it is still so. Does not: writing, which
+always looks at the disk (store.py).
 """
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
-from medallion_assets.storage.manifest import Manifest
+from medallion_assets.storage.manifest import MANIFEST_NAME, Manifest
 from medallion_assets.storage.store import PartitionStore, Table
+
+State = tuple[tuple[str, int, int], ...]
 
 
 class StillStore(PartitionStore):
@@ -34,3 +39,14 @@ class StillStore(PartitionStore):
         if place not in self._manifests:
             self._manifests[place] = super().manifest(table, key)
         return self._manifests[place]
+
+
+def state(store: PartitionStore, table: Table) -> State:
+    """Of each partition, which manifest is in force: as long as this is the same, so is the table."""
+    folder, found = store.table_folder(table), []
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for name in sorted(entry.name for entry in entries if entry.name.startswith("dt=")):
+            with suppress(FileNotFoundError):
+                status = os.stat(f"{folder}/{name}/{MANIFEST_NAME}")  # noqa: PTH116  # there are thousands
+                found.append((name[3:], status.st_ino, status.st_mtime_ns))
+    return tuple(found)

@@ -151,6 +151,7 @@ def test_the_job_of_a_feed_runs_the_checks_of_what_it_makes(site: Site, instance
 
 def test_every_feed_has_a_sensor_and_a_job_of_its_own(site: Site) -> None:
     feeds = ["chats", "eval_quiz", "tokens"]
-    assert sorted(sensor.name for sensor in site.defs.sensors or ()) == [f"{feed}_landing" for feed in feeds]
+    names = sorted(sensor.name for sensor in site.defs.sensors or ())
+    assert names == sorted([*(f"{feed}_landing" for feed in feeds), "settle", "watch"])
     for feed in feeds:
         assert site.defs.resolve_job_def(f"ingest_{feed}")

@@ -122,9 +122,12 @@ def test_exports_outside_the_partitions_are_reported_not_taken(
     assert "2019-01-01 lie outside the partitions" in str(result.skip_reason)
 
 
-def test_the_nightly_schedule_asks_for_what_is_outdated_and_else_for_nothing(
-    site: Site, instance: dg.DagsterInstance
-) -> None:
+def test_the_nightly_schedule_asks_for_what_is_outdated_and_else_for_nothing(site: Site) -> None:
+    with dg.instance_for_test() as instance:
+        nights(site, instance)
+
+
+def nights(site: Site, instance: dg.DagsterInstance) -> None:
     def tonight() -> Sequence[dg.RunRequest]:
         schedule = site.defs.get_schedule_def("nightly")
         repository = site.defs.get_repository_def()

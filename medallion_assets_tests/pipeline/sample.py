@@ -6,15 +6,19 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from medallion_assets import build_pipeline
+from medallion_assets.automation.settle import landed_days
 from medallion_assets.config import PipelineConfig
 from medallion_assets.roots import Roots, project_folder
+from medallion_assets.stage import is_outdated
 from medallion_assets.stages import PipelineStages, stages_of
+from medallion_assets.storage.still import StillStore
 from medallion_assets.storage.store import PartitionStore
 
 LONG_AGO = 1_700_000_000
@@ -73,6 +77,18 @@ class Site:
             for path in files
             if path.name != "_cache.json"
         }
+
+
+def outdated_days(stages: PipelineStages, store: PartitionStore) -> set[date]:
+    """Dates with an export that bronze lacks, or with a partition whose inputs or rules have changed."""
+    still = StillStore(store)
+    days = {
+        date.fromisoformat(key)
+        for stage in stages.all()
+        for key in stage.due(still)
+        if is_outdated(stage, still, key)
+    }
+    return days | landed_days(stages, store)
 
 
 def alpaca(instruction: str, output: str) -> dict[str, str]:

@@ -10,9 +10,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from medallion_assets.automation.settle import outdated_days
 from medallion_assets.storage.store import Append
-from medallion_assets_tests.pipeline.sample import Site
+from medallion_assets_tests.pipeline.sample import Site, outdated_days
 from medallion_assets_tests.pipeline.units_sample import (
     CONFIG,
     DAY_AFTER,

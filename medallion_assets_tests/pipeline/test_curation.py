@@ -10,10 +10,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from medallion_assets.automation.settle import outdated_days
 from medallion_assets.config import PipelineConfig
 from medallion_assets.stage import is_outdated
-from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca, chat
+from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca, chat, outdated_days
 from medallion_assets_tests.pipeline.units_sample import Row, build_day, rows, swept
 
 DAYS = ("2024-09-01", "2024-09-02", "2024-09-03")

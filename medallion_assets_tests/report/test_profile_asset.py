@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import dagster as dg
 
 from medallion_assets.assets.profile import profile_asset, unit_plan
 from medallion_assets.assets.stage_asset import Shell, stage_asset
+from medallion_assets.automation.settling import Settling
 from medallion_assets.report.profile_stage import ProfileStage
 from medallion_assets.storage.io_manager import MedallionIOManager
 from medallion_assets_tests.pipeline.sample import Site, alpaca
@@ -29,7 +31,8 @@ def test_partitions_show_what_became_of_their_records(tmp_path: Path) -> None:
         profile_asset(ProfileStage((unit,), bronze, {}), days, site.store),
     ]
     with dg.DagsterInstance.ephemeral() as instance:
-        resources = {"io_manager": MedallionIOManager(site.roots, {})}
+        settling = Settling(site.stages, site.store, date.fromisoformat(DAYS[0]), blocking={})
+        resources = {"io_manager": MedallionIOManager(site.roots, {}), "settling": settling}
         result = dg.materialize(shown, partition_key=DAYS[0], instance=instance, resources=resources)
     counts, funnel, *others = (text_of(metadata) for metadata in metadata_of(result, "silver/profile"))
     assert counts.endswith("|alpaca|3|3|2|1\xa0exact_duplicate|")

@@ -58,11 +58,15 @@ class TokenizerSpec:
         """Where the files are; those of a hub id are fetched on first use, and only those."""
         if isinstance(self.source, Path):
             return self.source
-        from huggingface_hub import snapshot_download
+        return _fetched(self.source, self.revision)
 
-        return Path(
-            snapshot_download(self.source, revision=self.revision, allow_patterns=list(IDENTITY_FILES))
-        )
+
+@lru_cache(maxsize=64)
+def _fetched(hub_id: str, revision: str | None) -> Path:
+    """Once a process: each question would go over the network, and a day of history asks it twice."""
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(hub_id, revision=revision, allow_patterns=list(IDENTITY_FILES)))
 
 
 @dataclass(frozen=True)
