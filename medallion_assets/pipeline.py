@@ -30,10 +30,12 @@ from medallion_assets.assets.silver import (
     unit_asset,
 )
 from medallion_assets.automation.audits import audit_schedule
+from medallion_assets.automation.inspection import inspection_schedule
 from medallion_assets.automation.jobs import ingest_jobs, nightly_schedule, sweep_schedule
 from medallion_assets.automation.sensors import landing_sensor
 from medallion_assets.checks.asset_checks import asset_checks
 from medallion_assets.checks.releases import audit_check
+from medallion_assets.checks.store_checks import store_asset, store_checks
 from medallion_assets.config import PipelineConfig
 from medallion_assets.config_file import ConfigError, check, load_config
 from medallion_assets.release.cut import Plan
@@ -96,6 +98,7 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
     days = dg.DailyPartitionsDefinition(start_date=config.start_date.isoformat(), end_offset=1)
     jobs = ingest_jobs(stages)
     today = partial(Today.of, config, stages)
+    inspection = store_checks(stages, store)
     audits = [audit_check(release.name, today, store) for release in config.releases]
     return dg.Definitions(
         assets=[
@@ -110,13 +113,15 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
             *(gold_asset(recipe, days, store) for recipe in stages.recipes.values()),
             profile_asset(stages.profile, days, store),
             *(release_asset(Plan.of(release, config, stages), store) for release in config.releases),
+            store_asset(),
         ],
-        asset_checks=[*asset_checks(stages, store), *audits],
+        asset_checks=[*asset_checks(config, stages, store), inspection, *audits],
         jobs=[*jobs.values()],
         sensors=[landing_sensor(bronze, jobs[bronze.source], days, store) for bronze in stages.bronze()],
         schedules=[
             nightly_schedule(stages, days, store),
             sweep_schedule(stages, store),
+            inspection_schedule(inspection),
             *([audit_schedule(audits)] if audits else []),
         ],
         resources={

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medallion_assets.checks.copies import unequal_records
+from medallion_assets.checks.finding import PARTITION, Fault, Finding
 from medallion_assets.conform.stage import ConformStage
 from medallion_assets.curate.curriculum import CurriculumStage
 from medallion_assets.curate.stage import UnitStage
@@ -55,6 +56,27 @@ class Balance:
     @property
     def holds(self) -> bool:
         return not self.lost and not self.surplus
+
+
+def imbalances(stage: Stage, store: PartitionStore, keys: Sequence[str]) -> Finding:
+    """Partitions that records went missing from, or are in too often."""
+    balances = {key: found for key in keys if (found := balance_of(stage, store, key))}
+    faults: list[Fault] = [
+        {
+            PARTITION: key,
+            "lost": each.lost,
+            "surplus": each.surplus,
+            "examples": ", ".join(each.examples),
+        }
+        for key, each in balances.items()
+        if not each.holds
+    ]
+    return Finding.of(
+        len(balances),
+        faults,
+        lost_records=sum(each.lost for each in balances.values()),
+        surplus_records=sum(each.surplus for each in balances.values()),
+    )
 
 
 def balance_of(stage: Stage, store: PartitionStore, key: str) -> Balance | None:

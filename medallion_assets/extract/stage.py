@@ -20,6 +20,8 @@ from medallion_assets.extract.redacted import paths_shown, redacted_rows, shown_
 from medallion_assets.schemas import BRONZE
 from medallion_assets.storage.store import Append, PartitionStore, Table
 
+RAW_NAME = "_raw"  # in a source's folder of the store, the bytes of its exports
+
 
 @dataclass(frozen=True)
 class BronzeStage:
@@ -92,7 +94,7 @@ class BronzeStage:
         def rows() -> Iterable[pa.Table]:
             if self.redaction is not None:
                 return redacted_rows(export, self.redaction, read, source=self.source)
-            kept = keep_raw(export, store.table_folder(self.table) / "_raw")
+            kept = keep_raw(export, store.table_folder(self.table) / RAW_NAME)
             return read(export, kept, scratch=store.root / ".scratch")
 
         return rows

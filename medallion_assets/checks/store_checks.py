@@ -1,0 +1,63 @@
+"""What is checked of the store as a whole, at night: too much to look at behind each run.
+
+Belongs here: the asset that stands for the store, and its checks. Does not: what is looked at (intact.py,
+rebuild.py, unique.py) or when (automation/inspection.py).
+No postponed annotations in this module: Dagster reads the context's.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+
+import dagster as dg
+
+from medallion_assets.checks.finding import Finding
+from medallion_assets.checks.intact import damages
+from medallion_assets.checks.rebuild import rebuilt_samples
+from medallion_assets.checks.shown import looked, spec_of
+from medallion_assets.checks.unique import repeated_in_unit
+from medallion_assets.stages import PipelineStages
+from medallion_assets.storage.store import PartitionStore
+
+STORE = dg.AssetKey("store")
+
+
+def store_asset() -> dg.AssetSpec:
+    """Nothing makes it: no run of assets takes its checks along."""
+    return dg.AssetSpec(
+        STORE,
+        group_name="operations",
+        description="All partitions of all tables. Its nightly checks look at more than a run has time for.",
+        kinds={"parquet"},
+    )
+
+
+def store_checks(stages: PipelineStages, store: PartitionStore) -> dg.AssetChecksDefinition:
+    looks = {
+        "intact": lambda seed: damages(list(stages.all()), store, seed=seed),
+        "unique_history": lambda seed: _repeated(stages, store),
+        "reproducible": lambda seed: rebuilt_samples(list(stages.all()), store, seed=seed),
+    }
+
+    @dg.multi_asset_check(
+        name="store_checks", specs=[spec_of(name, STORE) for name in looks], can_subset=True
+    )
+    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        chosen = {key.name for key in context.selected_asset_check_keys}
+        seed = datetime.now(UTC).date().isoformat()
+        for name, look in looks.items():
+            if name in chosen:
+                yield looked(context, name, STORE, partial(look, seed))
+
+    return checks
+
+
+def _repeated(stages: PipelineStages, store: PartitionStore) -> Finding:
+    """Of all units."""
+    found = [
+        (unit.table.full_name, repeated_in_unit(unit, store, store.keys(unit.table)))
+        for unit in stages.units.values()
+    ]
+    faults = [{"table": table, **fault} for table, finding in found for fault in finding.faults]
+    records = sum(finding.figures["records"] for _, finding in found)
+    return Finding.of(sum(finding.judged for _, finding in found), faults, records=records)
