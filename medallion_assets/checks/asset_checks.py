@@ -5,23 +5,22 @@ Belongs here: which assets have which checks. Does not: severities and words (ki
 No postponed annotations in this module: Dagster reads the context's.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import dagster as dg
 
 from medallion_assets.checks.conservation import imbalances
 from medallion_assets.checks.contamination import kept_contamination
+from medallion_assets.checks.drift import drifts
 from medallion_assets.checks.exports import too_many_rejects, unreadable_exports
-from medallion_assets.checks.finding import Finding
+from medallion_assets.checks.finding import Look, together
 from medallion_assets.checks.immutable import changes
 from medallion_assets.checks.packing import empty_bins
 from medallion_assets.checks.removal import too_many_removals
-from medallion_assets.checks.schema import misfits
 from medallion_assets.checks.shown import looked, spec_of
-from medallion_assets.checks.unique import repeated_in_partition, repeated_in_unit
-from medallion_assets.checks.usual_rates import unusual_rejects, unusual_removals
-from medallion_assets.checks.usual_shapes import unusual_languages, unusual_lengths
+from medallion_assets.checks.unique import repeated_in_unit
+from medallion_assets.checks.usual import unusual_rejects, unusual_removals
 from medallion_assets.config import PipelineConfig
 from medallion_assets.conform.stage import ConformStage
 from medallion_assets.curate.curriculum import CurriculumStage
@@ -34,22 +33,20 @@ from medallion_assets.stage import Stage
 from medallion_assets.stages import PipelineStages
 from medallion_assets.storage.store import PartitionStore
 
-# Looks at some materialized partitions of the asset's table.
-Look = Callable[[PartitionStore, list[str]], Finding]
 Looks = Mapping[str, Look]  # by the check's name, in the order in which they run
 
 
 def asset_checks(
     config: PipelineConfig, stages: PipelineStages, store: PartitionStore
 ) -> Iterator[dg.AssetChecksDefinition]:
-    """Those of every table."""
+    """Those of every table that has any."""
     for stage in stages.all():
-        looks: Looks = {"schema": partial(misfits, stage), **_looks(stage, config, stages)}
-        yield _checks_behind(stage, looks, store)
+        if looks := _looks(stage, config, stages):
+            yield _checks_behind(stage, looks, store)
 
 
 def _looks(stage: Stage, config: PipelineConfig, stages: PipelineStages) -> Looks:
-    """What is looked at besides its schema."""
+    """What is looked at behind the stage. A check is three events of a run, which cost more than looking."""
     match stage:
         case BronzeStage():
             return {
@@ -61,13 +58,11 @@ def _looks(stage: Stage, config: PipelineConfig, stages: PipelineStages) -> Look
         case UnitStage():
             return _of_unit(stage, config, stages)
         case CurriculumStage():
-            unique = partial(repeated_in_partition, stage)
-            return {"conservation": partial(imbalances, stage), "unique_ids": unique}
+            return {"conservation": partial(imbalances, stage)}
         case GoldStage():
             return _of_recipe(stage, config)
         case ProfileStage():
-            looks = {"usual_lengths": unusual_lengths, "usual_languages": unusual_languages}
-            return {name: partial(look, stage, config.checks) for name, look in looks.items()}
+            return {"drift": partial(drifts, stage, config.checks)}
         case _:
             return {}
 
@@ -76,8 +71,10 @@ def _of_conformed(stage: ConformStage, config: PipelineConfig) -> Looks:
     source = next(source for source in config.sources if source.name == stage.bronze.name)
     return {
         "conservation": partial(imbalances, stage),
-        "reject_rate": partial(too_many_rejects, stage.table, most=source.max_reject_rate),
-        "usual_reject_rate": partial(unusual_rejects, source.name, stage.table, config.checks),
+        "reject_rate": together(
+            partial(too_many_rejects, stage.table, most=source.max_reject_rate),
+            partial(unusual_rejects, source.name, stage.table, config.checks),
+        ),
     }
 
 
@@ -88,15 +85,17 @@ def _of_unit(stage: UnitStage, config: PipelineConfig, stages: PipelineStages) -
         "conservation": partial(imbalances, stage),
         "unique_ids": partial(repeated_in_unit, stage),
         **({"uncontaminated": partial(kept_contamination, stage, verdicts)} if verdicts else {}),
-        "removal_rate": partial(too_many_removals, stage.table, limits),
-        "usual_removal_rate": partial(unusual_removals, stage.table, config.checks),
+        "removal_rate": together(
+            partial(too_many_removals, stage.table, limits),
+            partial(unusual_removals, stage.table, config.checks),
+        ),
     }
 
 
 def _of_recipe(stage: GoldStage, config: PipelineConfig) -> Looks:
     looks: Looks = {"conservation": partial(imbalances, stage)}
-    if stage.unit != SFT_UNIT or stage.packaging.packing == "none":
-        return looks  # a row a record: nothing is filled
+    if stage.unit != SFT_UNIT or stage.packaging.packing == "none" or stage.selection.takes_held_out:
+        return looks  # nothing is filled, or too little
     return {
         **looks,
         "packing_efficiency": partial(empty_bins, stage, least=config.checks.min_packing_efficiency),

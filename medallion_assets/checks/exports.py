@@ -60,7 +60,13 @@ def too_many_rejects(conformed: Table, store: PartitionStore, keys: Sequence[str
     """Partitions of which more than this share was rejected."""
     rates = {key: reject_rate(store, conformed, key) for key in keys}
     faults: list[Fault] = [
-        {PARTITION: key, "rate": round(rate, 4), "limit": most, "reasons": _reasons(store, conformed, key)}
+        {
+            PARTITION: key,
+            "source": conformed.name.removesuffix("_conformed"),
+            "rate": round(rate, 4),
+            "limit": f"max_reject_rate {most:.0%}",
+            "reasons": listed_rejects(store, conformed, key),
+        }
         for key, rate in rates.items()
         if rate > most
     ]
@@ -73,7 +79,7 @@ def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in ordered)
 
 
-def _reasons(store: PartitionStore, conformed: Table, key: str) -> str:
+def listed_rejects(store: PartitionStore, conformed: Table, key: str) -> str:
     manifest = store.manifest(conformed, key)
     return listed(manifest.summary.get("rejected", {}) if manifest else {})
 

@@ -37,17 +37,18 @@ KINDS: Mapping[str, Kind] = {
         "No export lies in quarantine. Replace a broken file by a sound one of the same name.",
         "Exports could not be read",
     ),
-    "schema": Kind(
-        "error",
-        True,
-        "Files have the declared columns in their declared types, and the rows that the manifest counts.",
-        "Files are not what is declared",
-    ),
     "conservation": Kind(
         "error",
         True,
         "Every record that entered left once: as a row or as a reject. Compared by identity.",
         "Records were lost, or are there too often",
+    ),
+    "reject_rate": Kind(
+        "warning",
+        False,
+        "No more of a day is rejected than the source may lose (max_reject_rate), and about as much as on "
+        "the days before it.",
+        "Too many records were rejected, or unusually many or few",
     ),
     "unique_ids": Kind(
         "error",
@@ -58,52 +59,30 @@ KINDS: Mapping[str, Kind] = {
     "uncontaminated": Kind(
         "error",
         True,
-        "Nothing that was kept gives an item of an evaluation set away: not by the day's verdicts, nor, in "
-        "a sample, word for word.",
+        "Nothing that was kept gives an item of an evaluation set away: not by the day's verdicts, nor, "
+        "in a sample, word for word.",
         "Records that give evaluations away were kept",
-    ),
-    "reject_rate": Kind(
-        "warning",
-        False,
-        "No more of a day is rejected than the source may lose (`max_reject_rate`).",
-        "More was rejected than the source may lose",
-    ),
-    "usual_reject_rate": Kind(
-        "warning",
-        False,
-        "As much of a day is rejected as on the source's days before it.",
-        "Rejects are unlike those of the days before",
     ),
     "removal_rate": Kind(
         "warning",
         False,
-        "No source loses more of a day to duplicates and decontamination than it may (`max_removal_rate`). "
-        "Where much goes, a template may have been taken for a text: compare other parts (`compare`).",
-        "More was removed than the source may lose",
-    ),
-    "usual_removal_rate": Kind(
-        "warning",
-        False,
-        "As much of a source's day is removed as of its days before: duplicates and decontamination.",
-        "Removals are unlike those of the days before",
-    ),
-    "usual_lengths": Kind(
-        "warning",
-        False,
-        "The records kept of a source are as long as those of its days before, beyond what chance explains.",
-        "Lengths are unlike those of the days before",
-    ),
-    "usual_languages": Kind(
-        "warning",
-        False,
-        "The records kept of a source are in the languages of its days before, beyond what chance explains.",
-        "Languages are unlike those of the days before",
+        "No source loses more of a day to duplicates and decontamination than it may (max_removal_rate), "
+        "and each about as much as on the days before. Where much goes, a template may have been taken "
+        "for a text: compare other parts (compare).",
+        "Too many records were removed, or unusually many or few",
     ),
     "packing_efficiency": Kind(
         "warning",
         False,
-        "Bins are as full as the recipe asks (`min_packing_efficiency`), the last one left out of account.",
+        "Bins are as full as checks.min_packing_efficiency asks, one that takes what is left over apart.",
         "Bins are too empty",
+    ),
+    "drift": Kind(
+        "warning",
+        False,
+        "The records kept of a source are as long, and in the same languages, as those of the days before "
+        "it.",
+        "Lengths or languages are unlike those of the days before",
     ),
     "intact": Kind(
         "error",
@@ -112,17 +91,24 @@ KINDS: Mapping[str, Kind] = {
         "and no export that was taken is missing from bronze.",
         "Files are gone or were changed",
     ),
-    "reproducible": Kind(
+    "schema": Kind(
         "error",
         False,
-        "One partition of each table, another every night, comes out byte for byte as it is when it is built "
-        "again in a scratch store.",
-        "Partitions came out otherwise when built again",
+        "All files have the columns that are declared, in their types, and the rows that manifests count. "
+        "Rows that do not fit are never written, and a partition of another version is never read.",
+        "Files are not what is declared",
     ),
     "unique_history": Kind(
         "error",
         False,
         "No record of a unit is there twice in its whole history.",
         "Records are there on more than one day",
+    ),
+    "reproducible": Kind(
+        "error",
+        False,
+        "One partition of each table, another every night, comes out byte for byte as it is when it is "
+        "built again in a scratch store.",
+        "Partitions came out otherwise when built again",
     ),
 }

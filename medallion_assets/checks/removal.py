@@ -52,7 +52,7 @@ def too_many_removals(
             PARTITION: each.key,
             "source": each.source,
             "rate": round(each.rate, 4),
-            "limit": limits.get(each.source, DEFAULT_REMOVAL_RATE),
+            "limit": f"max_removal_rate {limits.get(each.source, DEFAULT_REMOVAL_RATE):.0%}",
             "reasons": listed(each.reasons),
         }
         for each in found

@@ -11,9 +11,10 @@ from functools import partial
 
 import dagster as dg
 
-from medallion_assets.checks.finding import Finding
+from medallion_assets.checks.finding import Finding, by_table
 from medallion_assets.checks.intact import damages
 from medallion_assets.checks.rebuild import rebuilt_samples
+from medallion_assets.checks.schema import misfits
 from medallion_assets.checks.shown import looked, spec_of
 from medallion_assets.checks.unique import repeated_in_unit
 from medallion_assets.stages import PipelineStages
@@ -35,6 +36,7 @@ def store_asset() -> dg.AssetSpec:
 def store_checks(stages: PipelineStages, store: PartitionStore) -> dg.AssetChecksDefinition:
     looks = {
         "intact": lambda seed: damages(list(stages.all()), store, seed=seed),
+        "schema": lambda seed: _misfits(stages, store),
         "unique_history": lambda seed: _repeated(stages, store),
         "reproducible": lambda seed: rebuilt_samples(list(stages.all()), store, seed=seed),
     }
@@ -52,12 +54,13 @@ def store_checks(stages: PipelineStages, store: PartitionStore) -> dg.AssetCheck
     return checks
 
 
+def _misfits(stages: PipelineStages, store: PartitionStore) -> Finding:
+    tables = ((stage.table, stage) for stage in stages.all())
+    return by_table({table.full_name: misfits(stage, store, store.keys(table)) for table, stage in tables})
+
+
 def _repeated(stages: PipelineStages, store: PartitionStore) -> Finding:
-    """Of all units."""
-    found = [
-        (unit.table.full_name, repeated_in_unit(unit, store, store.keys(unit.table)))
-        for unit in stages.units.values()
-    ]
-    faults = [{"table": table, **fault} for table, finding in found for fault in finding.faults]
-    records = sum(finding.figures["records"] for _, finding in found)
-    return Finding.of(sum(finding.judged for _, finding in found), faults, records=records)
+    tables = ((unit.table, unit) for unit in stages.units.values())
+    return by_table(
+        {table.full_name: repeated_in_unit(unit, store, store.keys(table)) for table, unit in tables}
+    )

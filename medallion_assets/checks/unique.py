@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medallion_assets.checks.finding import PARTITION, Fault, Finding
-from medallion_assets.curate.curriculum import CurriculumStage
 from medallion_assets.curate.fingerprint import key_column
 from medallion_assets.curate.stage import UnitStage
 from medallion_assets.storage.duck import connect
@@ -38,15 +37,6 @@ def repeated_in_unit(unit: UnitStage, store: PartitionStore, keys: Sequence[str]
     paths = [path for each in files.values() for path in each]
     repeated = _repeated(paths, name, scratch=store.root / ".scratch" if rows > IN_MEMORY else None)
     return Finding.of(len(keys), _placed(repeated, name, files), records=rows)
-
-
-def repeated_in_partition(curriculum: CurriculumStage, store: PartitionStore, keys: Sequence[str]) -> Finding:
-    """Records that one partition has more than once: each has everything up to its day."""
-    faults: list[Fault] = []
-    for key in keys:
-        files = {key: store.paths(curriculum.table, key)}
-        faults += _placed(_repeated(files[key], "record_id", scratch=None), "record_id", files)
-    return Finding.of(len(keys), faults)
 
 
 def _repeated(paths: Sequence[Path], name: str, *, scratch: Path | None) -> dict[str, int]:

@@ -14,6 +14,7 @@ from math import sqrt
 from statistics import median
 
 from medallion_assets.checks.baseline import days_before
+from medallion_assets.checks.exports import listed
 from medallion_assets.checks.finding import PARTITION, Fault, Finding
 from medallion_assets.checks.removal import removals
 from medallion_assets.config import ChecksConfig
@@ -31,6 +32,7 @@ class Share:
 
     part: int
     whole: int
+    reasons: Mapping[str, int]
 
     @property
     def rate(self) -> float:
@@ -71,7 +73,13 @@ def unusual_rejects(
         manifest = store.manifest(conformed, key)
         if manifest is None:
             return {}
-        return {source: Share(manifest.rejected_rows, manifest.rows + manifest.rejected_rows)}
+        return {
+            source: Share(
+                manifest.rejected_rows,
+                manifest.rows + manifest.rejected_rows,
+                manifest.summary.get("rejected", {}),
+            )
+        }
 
     return _unusual(shares, store.keys(conformed), keys, rules)
 
@@ -81,7 +89,9 @@ def unusual_removals(unit: Table, rules: ChecksConfig, store: PartitionStore, ke
 
     def shares(key: str) -> Mapping[str, Share]:
         found = removals(store, unit, key)
-        return {each.source: Share(sum(each.reasons.values()), each.conformed) for each in found}
+        return {
+            each.source: Share(sum(each.reasons.values()), each.conformed, each.reasons) for each in found
+        }
 
     return _unusual(shares, store.keys(unit), keys, rules)
 
@@ -119,12 +129,10 @@ def _expected(
                 yield source, share, usual(before, share.whole, deviations=rules.max_deviations)
 
 
-def _shown(share: Share, expected: Usual) -> Mapping[str, float | int]:
-    low, high = expected.rate - expected.margin, expected.rate + expected.margin
+def _shown(share: Share, expected: Usual) -> Fault:
+    low, high = max(expected.rate - expected.margin, 0.0), min(expected.rate + expected.margin, 1.0)
     return {
         "rate": round(share.rate, 4),
-        "usually": round(expected.rate, 4),
-        "at_least": round(max(low, 0.0), 4),
-        "at_most": round(min(high, 1.0), 4),
-        "records": share.whole,
+        "limit": f"usually {expected.rate:.1%}: from {low:.1%} to {high:.1%}",
+        "reasons": listed(share.reasons),
     }

@@ -23,7 +23,7 @@ COLUMNS = ("unit", "source", "histogram", "languages")
 # How many standard deviations of chance are taken off: more are met once in 30,000 days.
 CHANCE_SIGMAS = 4.0
 Counts = Mapping[Hashable, int]
-Place = tuple[str, str]  # unit and source
+Place = tuple[str, str, str]  # unit, source, and what has the shape
 Shapes = Callable[[str], Mapping[Place, Counts]]  # of a day
 
 
@@ -65,64 +65,55 @@ def _by_chance(some: Counts, others: Counts) -> float:
     return far * sizes / (8 * log(2))
 
 
-def unusual_lengths(
-    profile: ProfileStage, rules: ChecksConfig, store: PartitionStore, keys: Sequence[str]
-) -> Finding:
-    """Sources and days whose records are otherwise long than usually, in characters by powers of two."""
-
-    def lengths(row: Mapping[str, Any]) -> Counts:
-        return {_range(step["least"]): step["count"] for step in row["histogram"]}
-
-    return _unusual(_shapes(profile, store, lengths), store.keys(profile.table), keys, rules)
-
-
-def unusual_languages(
-    profile: ProfileStage, rules: ChecksConfig, store: PartitionStore, keys: Sequence[str]
-) -> Finding:
-    """Sources and days in other languages than usually, in the sample that was read."""
-
-    def languages(row: Mapping[str, Any]) -> Counts:
-        return {each["language"] or "unclear": each["count"] for each in row["languages"]}
-
-    return _unusual(_shapes(profile, store, languages), store.keys(profile.table), keys, rules)
-
-
-def _range(least: int) -> str:
-    return f"{least:,} to {2 * least - 1:,} characters" if least else "empty"
-
-
-def _shapes(
-    profile: ProfileStage, store: PartitionStore, shape: Callable[[Mapping[str, Any]], Counts]
-) -> Shapes:
-    @cache
-    def of_day(key: str) -> Mapping[Place, Counts]:
-        rows = (row for batch in store.batches(profile.table, key, COLUMNS) for row in batch.to_pylist())
-        return {(row["unit"], row["source"]): shape(row) for row in rows}
-
-    return of_day
-
-
-def _unusual(shapes: Shapes, days: Sequence[str], keys: Sequence[str], rules: ChecksConfig) -> Finding:
+def drifts(profile: ProfileStage, rules: ChecksConfig, store: PartitionStore, keys: Sequence[str]) -> Finding:
+    """Sources and days whose records are otherwise long than usually, or in other languages."""
+    days = store.keys(profile.table)
     faults: list[Fault] = []
     judged = set()
     farthest = 0.0
+    shapes = _shapes(profile, store)
     for key in keys:
-        for (unit, source), day, before in _compared(shapes, days, key, rules):
+        for place, day, before in _compared(shapes, days, key, rules):
             judged.add(key)
             found = drift(day, before)
             farthest = max(farthest, found)
             if found > rules.max_drift:
-                place = {PARTITION: key, "source": source, "unit": unit}
-                faults.append(
-                    {**place, "drift": round(found, 4), "limit": rules.max_drift, **_most(day, before)}
-                )
+                faults.append({PARTITION: key, **_shown(place, found, rules), **_most(day, before)})
     return Finding.of(len(judged), faults, farthest=round(farthest, 4))
+
+
+def _shapes(profile: ProfileStage, store: PartitionStore) -> Shapes:
+    @cache
+    def of_day(key: str) -> Mapping[Place, Counts]:
+        rows = (row for batch in store.batches(profile.table, key, COLUMNS) for row in batch.to_pylist())
+        return {
+            (row["unit"], row["source"], what): shape(row) for row in rows for what, shape in SHAPES.items()
+        }
+
+    return of_day
+
+
+def _lengths(row: Mapping[str, Any]) -> Counts:
+    """Of all rows, in characters by powers of two."""
+    return {_range(step["least"]): step["count"] for step in row["histogram"]}
+
+
+def _range(least: int) -> str:
+    return f"{least:,} to {2 * least - 1:,} characters" if least else "nothing said"
+
+
+def _languages(row: Mapping[str, Any]) -> Counts:
+    """Of the sample that was read."""
+    return {each["language"] or "unclear": each["count"] for each in row["languages"]}
+
+
+SHAPES: Mapping[str, Callable[[Mapping[str, Any]], Counts]] = {"lengths": _lengths, "languages": _languages}
 
 
 def _compared(
     shapes: Shapes, days: Sequence[str], key: str, rules: ChecksConfig
 ) -> Iterator[tuple[Place, Counts, Counts]]:
-    """Of each source with enough records on the day, these and those of the days before, together."""
+    """Of each shape with enough records on the day, these and those of the days before, together."""
 
     def enough(day: str, place: Place) -> Counts | None:
         counts = shapes(day).get(place, {})
@@ -133,6 +124,11 @@ def _compared(
             before = days_before(key, days, lambda day: enough(day, place), most=rules.baseline_days)  # noqa: B023
             if before:
                 yield place, day, _together(before)
+
+
+def _shown(place: Place, found: float, rules: ChecksConfig) -> Fault:
+    unit, source, what = place
+    return {"source": source, "unit": unit, "what": what, "drift": round(found, 4), "limit": rules.max_drift}
 
 
 def _together(days: Sequence[Counts]) -> Counts:
