@@ -41,11 +41,11 @@ def asset_checks(
 ) -> Iterator[dg.AssetChecksDefinition]:
     """Those of every table that has any."""
     for stage in stages.all():
-        if looks := _looks(stage, config, stages):
+        if looks := looks_of(stage, config, stages):
             yield _checks_behind(stage, looks, store)
 
 
-def _looks(stage: Stage, config: PipelineConfig, stages: PipelineStages) -> Looks:
+def looks_of(stage: Stage, config: PipelineConfig, stages: PipelineStages) -> Looks:
     """What is looked at behind the stage. A check is three events of a run, which cost more than looking."""
     match stage:
         case BronzeStage():

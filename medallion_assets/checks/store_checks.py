@@ -5,7 +5,7 @@ rebuild.py, unique.py) or when (automation/inspection.py).
 No postponed annotations in this module: Dagster reads the context's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
@@ -34,12 +34,7 @@ def store_asset() -> dg.AssetSpec:
 
 
 def store_checks(stages: PipelineStages, store: PartitionStore) -> dg.AssetChecksDefinition:
-    looks = {
-        "intact": lambda seed: damages(list(stages.all()), store, seed=seed),
-        "schema": lambda seed: _misfits(stages, store),
-        "unique_history": lambda seed: _repeated(stages, store),
-        "reproducible": lambda seed: rebuilt_samples(list(stages.all()), store, seed=seed),
-    }
+    looks = store_looks(stages, store)
 
     @dg.multi_asset_check(
         name="store_checks", specs=[spec_of(name, STORE) for name in looks], can_subset=True
@@ -52,6 +47,16 @@ def store_checks(stages: PipelineStages, store: PartitionStore) -> dg.AssetCheck
                 yield looked(context, name, STORE, partial(look, seed))
 
     return checks
+
+
+def store_looks(stages: PipelineStages, store: PartitionStore) -> Mapping[str, Callable[[str], Finding]]:
+    """By the check's name, what is looked at; samples are chosen by what it is given."""
+    return {
+        "intact": lambda seed: damages(list(stages.all()), store, seed=seed),
+        "schema": lambda seed: _misfits(stages, store),
+        "unique_history": lambda seed: _repeated(stages, store),
+        "reproducible": lambda seed: rebuilt_samples(list(stages.all()), store, seed=seed),
+    }
 
 
 def _misfits(stages: PipelineStages, store: PartitionStore) -> Finding:
