@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
@@ -125,10 +124,7 @@ def a_lost_export(site: Site) -> None:
 
 
 def a_broken_export(site: Site) -> None:
-    land_today(site, [])
-    path = site.roots.landing / f"chats/{LAST}/broken.json"
-    path.write_text("[{")
-    os.utime(path, (1_700_000_000, 1_700_000_000))
+    site.land(f"chats/{LAST}/broken.json", ["[{"])
     build_day(site, LAST)
 
 
