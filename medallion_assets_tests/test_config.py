@@ -36,8 +36,8 @@ OWNER = "expected 'team:<name>' or an e-mail address"
 SOURCE_KEYS = f"allowed: {', '.join(sorted(SourceConfig.model_fields))}"
 RECIPE_KEYS = f"allowed: {', '.join(sorted(RecipeConfig.model_fields))}"
 TOP_KEYS = (
-    "allowed: decontamination, eval_sets, near_duplicates, quality, recipes, releases, rollouts, sources, "
-    "start_date"
+    "allowed: checks, decontamination, eval_sets, near_duplicates, quality, recipes, releases, rollouts, "
+    "sources, start_date"
 )
 CONFIG = PipelineConfig(
     start_date=date(2024, 9, 1),
