@@ -507,8 +507,8 @@ def test_a_release_survives_the_way_through_its_own_dump() -> None:
 def test_the_limits_of_checks_are_checked(file: Path) -> None:
     text = GOOD + "checks: {baseline_days: 0, max_drift: 1.5, min_record: 5}\n"
     assert problems(file, text) == [
-        "F:12: checks.baseline_days: got 0: input should be greater than or equal to 1",
-        "F:12: checks.max_drift: got 1.5: input should be less than or equal to 1",
-        "F:12: checks.min_record: unknown key; allowed: baseline_days, max_deviations, max_drift, "
+        "F:11: checks.baseline_days: got 0: input should be greater than or equal to 1",
+        "F:11: checks.max_drift: got 1.5: input should be less than or equal to 1",
+        "F:11: checks.min_record: unknown key; allowed: baseline_days, max_deviations, max_drift, "
         "min_packing_efficiency, min_records; did you mean 'min_records'?",
     ]

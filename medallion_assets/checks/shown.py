@@ -49,7 +49,7 @@ def result_of(name: str, asset: dg.AssetKey, finding: Finding) -> dg.AssetCheckR
 
 
 def sentence(name: str, finding: Finding) -> str:
-    """What came out, with the partitions to look at."""
+    """What came out, with the partitions to look at and what to do about them."""
     if finding.passed:
         return f"Nothing wrong in {_partitions(finding.judged)}." if finding.judged else "Nothing to judge."
     if not finding.failing:
@@ -57,14 +57,14 @@ def sentence(name: str, finding: Finding) -> str:
     failing = finding.failing
     more = len(failing) - PARTITIONS_NAMED
     named = ", ".join(failing[:PARTITIONS_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f"{KINDS[name].fault}: {named}."
+    return f"{KINDS[name].fault}: {named}. {KINDS[name].remedy}"
 
 
 def metadata_of(finding: Finding) -> dict[str, Any]:
     """Faults beyond those shown are counted."""
     metadata: dict[str, Any] = {"partitions_judged": finding.judged, **finding.figures}
     if finding.faults:
-        metadata["failing_partitions"] = dg.MetadataValue.json(finding.failing)
+        metadata["failing_partitions"] = ", ".join(finding.failing)
         metadata["faults"] = len(finding.faults)
         metadata["what_is_wrong"] = dg.MetadataValue.table(_records(finding))
     return metadata
