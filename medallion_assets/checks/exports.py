@@ -11,7 +11,7 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from medallion_assets.checks.finding import PARTITION, Fault, Finding
+from medallion_assets.checks.finding import PARTITION, Fault, Finding, short
 from medallion_assets.extract.quarantine import defect_of
 from medallion_assets.storage.manifest import Manifest, Part
 from medallion_assets.storage.store import PartitionStore, Table
@@ -48,7 +48,7 @@ def unreadable_exports(bronze: Table, store: PartitionStore, keys: Sequence[str]
         {
             PARTITION: each.landing_date.isoformat(),
             "file": each.file,
-            "export": each.export_sha256,
+            "export": short(each.export_sha256),
             "what": each.defect,
         }
         for each in quarantined(store, bronze)

@@ -41,6 +41,11 @@ class Finding:
         return sorted({str(fault[PARTITION]) for fault in self.faults if PARTITION in fault})
 
 
+def short(sha256: str) -> str:
+    """As much of a hash as names of files have: a whole one would widen a table past the page."""
+    return sha256[:12]
+
+
 def together(*looks: Look) -> Look:
     """What all of these find in the same partitions; the first one says of how many there is something."""
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from medallion_assets.checks.finding import PARTITION, Fault, Finding
+from medallion_assets.checks.finding import PARTITION, Fault, Finding, short
 from medallion_assets.extract.ledger import LEDGER_NAME, Claim, Ledger
 from medallion_assets.extract.stage import RAW_NAME, BronzeStage
 from medallion_assets.release.verify import sha256_of
 from medallion_assets.storage.manifest import MANIFEST_NAME, Manifest, Part
 from medallion_assets.storage.store import PartitionStore
 
-LOST = "bronze took it and holds it no more; its bytes are in {raw}: land them again"
+LOST = "bronze took it and holds it no more; its bytes are in {raw}, under the export's hash: land them again"
 
 
 def changes(bronze: BronzeStage, store: PartitionStore, keys: Sequence[str]) -> Finding:
@@ -38,8 +38,8 @@ def lost_exports(bronze: BronzeStage, store: PartitionStore, keys: Sequence[str]
     for sha256, claim in _not_held(bronze, store, Ledger(folder / LEDGER_NAME)):
         day, raw = claim.landing_date.isoformat(), folder / RAW_NAME / sha256
         if (keys is None or day in keys) and raw.exists() and not (bronze.landing / claim.file).exists():
-            what = LOST.format(raw=raw.relative_to(store.root))
-            yield {PARTITION: day, "export": sha256, "file": claim.file, "what": what}
+            what = LOST.format(raw=raw.relative_to(store.root).parent)
+            yield {PARTITION: day, "export": short(sha256), "file": claim.file, "what": what}
 
 
 def _not_held(bronze: BronzeStage, store: PartitionStore, ledger: Ledger) -> Iterator[tuple[str, Claim]]:
@@ -60,7 +60,7 @@ def _changed_parts(
             export = manifest.summary["exports"].get(part.export, {})
             yield {
                 PARTITION: key,
-                "export": part.export,
+                "export": short(part.export or ""),
                 "file": export.get("file"),
                 "what": f"{part.name} {what}",
             }
