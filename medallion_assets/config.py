@@ -204,6 +204,27 @@ class DecontaminationConfig(_Model):
     )
 
 
+class ChecksConfig(_Model):
+    """What checks warn of: days of a source that are unlike those before it, and bins that are too empty."""
+
+    baseline_days: int = Field(default=14, ge=1, le=365, description="How many days before it are looked at.")
+    min_records: int = Field(
+        default=50, ge=1, description="Days with fewer records of the source say nothing."
+    )
+    max_deviations: float = Field(
+        default=5, gt=0, description="Standard deviations that reject and removal rates may be off."
+    )
+    max_drift: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description="Jensen-Shannon distance of lengths and languages; 1 = never warn.",
+    )
+    min_packing_efficiency: float = Field(
+        default=0.8, ge=0, le=1, description="How full the bins of packed recipes are; 0 = never warn."
+    )
+
+
 class RejectionSamplingConfig(_Model):
     """SFT pairs from rollouts: of each group, the best answer that reaches the reward."""
 
@@ -253,6 +274,7 @@ class PipelineConfig(_Model):
     near_duplicates: NearDuplicatesConfig | None = NearDuplicatesConfig()
     decontamination: DecontaminationConfig | None = DecontaminationConfig()
     rollouts: RolloutsConfig = RolloutsConfig()
+    checks: ChecksConfig = ChecksConfig()
     recipes: list[RecipeConfig] = []
     releases: list[ReleaseConfig] = []
     alerts: AlertsConfig | None = None

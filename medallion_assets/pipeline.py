@@ -33,6 +33,7 @@ from medallion_assets.assets.silver import (
 from medallion_assets.automation.alerts import Alerts, alerts_sensor
 from medallion_assets.automation.audits import audit_schedule
 from medallion_assets.automation.conditions import automated, settle_sensor
+from medallion_assets.automation.inspection import inspection_schedule
 from medallion_assets.automation.jobs import (
     SETTLE_JOB,
     ingest_job_name,
@@ -47,6 +48,7 @@ from medallion_assets.automation.settling import Settling
 from medallion_assets.automation.watch import Watch, watch_checks, watch_sensor
 from medallion_assets.checks.asset_checks import asset_checks
 from medallion_assets.checks.releases import audit_check
+from medallion_assets.checks.store_checks import store_checks
 from medallion_assets.config import PipelineConfig
 from medallion_assets.config_file import ConfigError, check, load_config
 from medallion_assets.release.cut import Plan
@@ -108,12 +110,13 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
     # The day of landing is a partition at once, not only when it is over.
     days = dg.DailyPartitionsDefinition(start_date=config.start_date.isoformat(), end_offset=1)
     today = partial(Today.of, config, stages)
+    inspection = store_checks(stages, store)
     audits = [audit_check(release.name, today, store) for release in config.releases]
     plans = [Plan.of(release, config, stages) for release in config.releases]
-    checks = list(asset_checks(stages, store))
+    checks = list(asset_checks(config, stages, store))
     settling = Settling(stages, store, config.start_date, blocking_checks(checks), _tables_by_job(stages))
     watch = Watch(config, settling)
-    all_checks = [*checks, *watch_checks(watch), *audits]
+    all_checks = [*checks, *watch_checks(watch), inspection, *audits]
     jobs = ingest_jobs(stages, watch.check_keys())
     assets = [
         *_bronze_assets(stages, days, store),
@@ -137,6 +140,7 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
             nightly_schedule(settling, days, watch.check_keys()),
             sweep_schedule(stages, store),
             prune_schedule(),
+            inspection_schedule(inspection),
             *([audit_schedule(audits)] if audits else []),
         ],
         resources={

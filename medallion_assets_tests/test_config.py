@@ -499,3 +499,13 @@ def test_a_release_survives_the_way_through_its_own_dump() -> None:
     release = {"name": "v1", "recipes": ["recipe"], "from": "2024-09-01", "to": "2024-09-02"}
     config = check({**CONFIG.model_dump(mode="json"), "releases": [release]})
     assert check(config.model_dump(mode="json")) == config
+
+
+def test_the_limits_of_checks_are_checked(file: Path) -> None:
+    text = GOOD + "checks: {baseline_days: 0, max_drift: 1.5, min_record: 5}\n"
+    assert problems(file, text) == [
+        "F:11: checks.baseline_days: got 0: input should be greater than or equal to 1",
+        "F:11: checks.max_drift: got 1.5: input should be less than or equal to 1",
+        "F:11: checks.min_record: unknown key; allowed: baseline_days, max_deviations, max_drift, "
+        "min_packing_efficiency, min_records; did you mean 'min_records'?",
+    ]

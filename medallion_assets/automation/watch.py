@@ -24,8 +24,8 @@ from medallion_assets.automation.findings import (
     up_to_date,
 )
 from medallion_assets.automation.settling import Settling
+from medallion_assets.checks.store_checks import STORE
 from medallion_assets.config import PipelineConfig
-from medallion_assets.schemas import PROFILE
 
 INTERVAL_SECONDS = 30
 # The UI shows the evaluations behind an asset's last materialization alone.
@@ -57,7 +57,7 @@ class Watch:
             for source in settling.stages.sources
             if source.config.expected_every is not None
         }
-        self._disk = dg.AssetCheckKey(dg.AssetKey(("silver", PROFILE.name)), DISK_ROOM)
+        self._disk = dg.AssetCheckKey(STORE, DISK_ROOM)
 
     def check_keys(self) -> list[dg.AssetCheckKey]:
         return [*self._tables, *self._sources, self._disk]

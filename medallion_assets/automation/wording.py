@@ -26,13 +26,15 @@ from medallion_assets.alerts.happening import (
 )
 from medallion_assets.alerts.ledger import MAX_REMEMBERED
 from medallion_assets.alerts.text import inert
+from medallion_assets.automation.findings import DISK_ROOM, FRESHNESS, UP_TO_DATE
 from medallion_assets.automation.jobs import RANGE_END, RANGE_START
+from medallion_assets.checks.partitions import CHECKED
 from medallion_assets.storage.manifest import digest_of
 
 PARTITION_TAG = "dagster/partition"
 ASSET_JOB = "__ASSET_JOB"
 # Checks that look at the whole asset, whichever partitions their run is for.
-LOOK_AT_EVERYTHING = frozenset({"freshness", "readable_exports"})
+LOOK_AT_EVERYTHING = frozenset({DISK_ROOM, FRESHNESS, UP_TO_DATE, "readable_exports"})
 MAX_REASON = 300
 
 
@@ -52,7 +54,8 @@ def of_check(
     looked_at = _looked_at(evaluation, run_id, run)
     if evaluation.passed:
         return Happening(subject, at, looked_at, link=link)
-    metadata = {name: _plain(value) for name, value in evaluation.metadata.items()}
+    # Which partitions were looked at is no fault of theirs.
+    metadata = {name: _plain(value) for name, value in evaluation.metadata.items() if name != CHECKED}
     named = tuple(Span(key, key) for key in partitions_named(metadata)[:MAX_REMEMBERED])
     spans = named or looked_at or (EVERYTHING,)
     severity = Severity.WARNING if evaluation.severity is dg.AssetCheckSeverity.WARN else Severity.ERROR

@@ -5,9 +5,12 @@ Belongs here: what the unit's manifests tell of each source. Does not: asset che
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from medallion_assets.checks.exports import listed
+from medallion_assets.checks.finding import PARTITION, Fault, Finding
+from medallion_assets.config import DEFAULT_REMOVAL_RATE
 from medallion_assets.storage.store import PartitionStore, Table
 
 CONFORMED = "conformed"
@@ -28,10 +31,6 @@ class Removal:
     def rate(self) -> float:
         return sum(self.reasons.values()) / self.conformed if self.conformed >= LEAST_JUDGED else 0.0
 
-    def shown(self) -> dict[str, object]:
-        rate = round(self.rate, 4)
-        return {"source": self.source, "partition": self.key, "rate": rate, "reasons": dict(self.reasons)}
-
 
 def removals(store: PartitionStore, unit: Table, key: str) -> list[Removal]:
     """By source of the partition; none where it is not materialized."""
@@ -41,3 +40,23 @@ def removals(store: PartitionStore, unit: Table, key: str) -> list[Removal]:
         Removal(source, key, counts.get(CONFORMED, 0), {k: n for k, n in counts.items() if k != CONFORMED})
         for source, counts in sources.items()
     ]
+
+
+def too_many_removals(
+    unit: Table, limits: Mapping[str, float], store: PartitionStore, keys: Sequence[str]
+) -> Finding:
+    """Sources and days of which more went than the source's limit, by name, allows."""
+    found = [removal for key in keys for removal in removals(store, unit, key)]
+    faults: list[Fault] = [
+        {
+            PARTITION: each.key,
+            "source": each.source,
+            "rate": round(each.rate, 4),
+            "limit": f"max_removal_rate {limits.get(each.source, DEFAULT_REMOVAL_RATE):.0%}",
+            "reasons": listed(each.reasons),
+        }
+        for each in found
+        if each.rate > limits.get(each.source, DEFAULT_REMOVAL_RATE)
+    ]
+    highest = max((each.rate for each in found), default=0.0)
+    return Finding.of(len(keys), faults, highest_rate=round(highest, 4))

@@ -20,7 +20,7 @@ from medallion_assets.schemas import BRONZE
 from medallion_assets.storage import files
 from medallion_assets.storage.store import WriteInstead
 
-RAW_NAME = "_raw"
+RAW_NAME = "_raw"  # in a source's folder of the store, the bytes of its exports
 BATCH_ROWS = 4096
 BATCH_BYTES = 32 << 20
 WHOLE_EXPORT = 0  # the record number that stands for an export that can't be taken apart

@@ -38,9 +38,10 @@ OWN_CODE = {
     "releases/records": ("medallion_assets.release.records",),
 }
 LIBRARIES = ("duckdb", "numpy", "pyarrow")
-# What changes nothing in a release: other releases, what automation watches, when it acts, and who is told.
+# What changes nothing in a release: other releases, what is checked and watched, and what then happens.
 NOT_PINNED: Any = {
     "alerts": True,
+    "checks": True,
     "releases": True,
     "settle": True,
     "disk_room": True,

@@ -141,9 +141,13 @@ def test_the_job_of_a_feed_runs_the_checks_of_what_it_makes(site: Site, instance
         for each in result.get_asset_check_evaluations()
     ]
     assert sorted(found) == [
+        ("bronze/tokens", "immutable", True),
         ("bronze/tokens", "readable_exports", True),
+        ("silver/profile", "drift", True),
         ("silver/rl_rollouts", "conservation", True),
         ("silver/rl_rollouts", "removal_rate", True),
+        ("silver/rl_rollouts", "uncontaminated", True),
+        ("silver/rl_rollouts", "unique_ids", True),
         ("silver/tokens_conformed", "conservation", True),
         ("silver/tokens_conformed", "reject_rate", True),
     ]

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from medallion_assets.automation.findings import DISK_ROOM, UP_TO_DATE
+from medallion_assets.checks.finding import Finding
+from medallion_assets.checks.kinds import KINDS
 from medallion_assets.config import PipelineConfig
 from medallion_assets_tests.checks.tampering import stage_of, tampered
+from medallion_assets_tests.checks.week import CONFIG as WEEK
+from medallion_assets_tests.checks.week import (
+    LAST,
+    SPOILT,
+    a_lost_export,
+    a_lost_record,
+    a_repeated_record,
+    an_item_kept,
+    land_week,
+)
 from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca
 from medallion_assets_tests.pipeline.units_sample import build_day
 
@@ -22,6 +34,7 @@ CONFIG = PipelineConfig.model_validate(
         "recipes": [{"name": "packed", "unit": "sft_pairs", "tokenizer": TOKENIZER, "max_length": 128}],
     }
 )
+AFTER_UNIT = ["gold/packed", "silver/profile"]
 Checks = dict[str, tuple[bool, dg.AssetCheckSeverity, dict[str, object]]]
 
 # What time and the store decide, not the run.
@@ -42,9 +55,13 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def run(site: Site, instance: dg.DagsterInstance, day: str = DAY) -> dg.ExecuteInProcessResult:
+    return run_range(site, instance, {"dagster/partition": day})
+
+
+def run_range(site: Site, instance: dg.DagsterInstance, tags: dict[str, str]) -> dg.ExecuteInProcessResult:
+    keys = [dg.AssetKey(stage.asset_path) for stage in site.stages.all()]
     job = site.defs.resolve_implicit_global_asset_job_def()
-    tags = {"dagster/partition": day}
-    return job.execute_in_process(tags=tags, instance=instance, raise_on_error=False)
+    return job.execute_in_process(asset_selection=keys, tags=tags, instance=instance, raise_on_error=False)
 
 
 def checks(result: dg.ExecuteInProcessResult) -> Checks:
@@ -52,7 +69,7 @@ def checks(result: dg.ExecuteInProcessResult) -> Checks:
         f"{each.asset_key.to_user_string()}:{each.check_name}": (
             each.passed,
             each.severity,
-            {name: value.value for name, value in each.metadata.items()},
+            {name: value.value for name, value in each.metadata.items() if name != "what_is_wrong"},
         )
         for each in result.get_asset_check_evaluations()
         if each.check_name not in WATCHED
@@ -64,29 +81,31 @@ def materialized(result: dg.ExecuteInProcessResult) -> list[str]:
     return [event.asset_key.to_user_string() for event in events if event.asset_key]
 
 
-def exports_told(result: dg.ExecuteInProcessResult) -> list[dict[str, object]]:
-    [table] = (each.metadata["exports"] for each in result.get_asset_check_evaluations() if not each.passed)
+def failure(result: dg.ExecuteInProcessResult) -> tuple[str, str | None, list[dict[str, object]]]:
+    """Of the only check that failed: its name, its sentence and its table."""
+    [each] = (each for each in result.get_asset_check_evaluations() if not each.passed)
+    table = each.metadata["what_is_wrong"]
     assert isinstance(table, dg.TableMetadataValue)
-    return [dict(record.data) for record in table.records]
+    name = f"{each.asset_key.to_user_string()}:{each.check_name}"
+    return name, each.description, [dict(record.data) for record in table.records]
 
 
 def test_a_sound_run_passes_every_check(site: Site, instance: dg.DagsterInstance) -> None:
     error, warn = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
-    balanced = {
-        "partitions_checked": 1,
-        "partitions": [DAY],
-        "failed_partitions": [],
-        "lost_records": 0,
-        "surplus_records": 0,
-        "examples": {},
-    }
+    one, none = {"partitions_judged": 1}, {"partitions_judged": 0}
+    blocking = {"partitions": [DAY], "failed_partitions": []}
+    balanced = {**one, **blocking, "lost_records": 0, "surplus_records": 0}
     assert checks(run(site, instance)) == {
-        "bronze/alpaca:readable_exports": (True, error, {"quarantined": 0}),
+        "bronze/alpaca:immutable": (True, error, {**one, "files": 1}),
+        "bronze/alpaca:readable_exports": (True, error, one),
         "silver/alpaca_conformed:conservation": (True, error, balanced),
-        "silver/alpaca_conformed:reject_rate": (True, warn, {"highest_rate": 0.0, "too_high": {}}),
+        "silver/alpaca_conformed:reject_rate": (True, warn, {**one, "highest_rate": 0.0}),
         "silver/sft_pairs:conservation": (True, error, balanced),
-        "silver/sft_pairs:removal_rate": (True, warn, {"highest_rate": 0.0, "too_high": []}),
+        "silver/sft_pairs:unique_ids": (True, error, {**one, "records": 3}),
+        "silver/sft_pairs:removal_rate": (True, warn, {**one, "highest_rate": 0.0}),
         "gold/packed:conservation": (True, error, balanced),
+        "gold/packed:packing_efficiency": (True, warn, none),
+        "silver/profile:drift": (True, warn, {**none, "farthest": 0.0}),
     }
 
 
@@ -105,8 +124,30 @@ def test_a_lost_row_stops_all_that_follows(
     assert materialized(result) == path[:reached]
     passed, severity, metadata = checks(result)[f"{name}:conservation"]
     assert (passed, severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert (metadata["surplus_records"], metadata["partitions_checked"]) == (0, 1)
+    assert (metadata["failing_partitions"], metadata["surplus_records"]) == (DAY, 0)
     assert metadata["lost_records"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kept_from_running"),
+    [
+        (a_lost_export, ["silver/chats_conformed", *AFTER_UNIT]),
+        (a_lost_record, AFTER_UNIT),
+        (a_repeated_record, AFTER_UNIT),
+        (an_item_kept, AFTER_UNIT),
+    ],
+)
+def test_what_blocks_keeps_the_assets_after_it_from_running(
+    spoil: Callable[[Site], None], kept_from_running: list[str], tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    site = Site(tmp_path, WEEK)
+    land_week(site)
+    spoil(site)
+    result = run(site, instance, LAST)
+    name, _, _ = failure(result)
+    assert (name, KINDS[name.split(":")[1]].blocks, result.success) == (SPOILT[spoil], True, False)
+    assert set(kept_from_running).isdisjoint(materialized(result))
+    assert name.split(":")[0] in materialized(result)
 
 
 def test_only_the_days_of_the_run_are_checked(site: Site, instance: dg.DagsterInstance) -> None:
@@ -118,6 +159,36 @@ def test_only_the_days_of_the_run_are_checked(site: Site, instance: dg.DagsterIn
     assert not run(site, instance, DAY).success
 
 
+def test_a_range_names_the_days_that_fail(site: Site, instance: dg.DagsterInstance) -> None:
+    days = [f"2024-09-{day:02}" for day in range(1, 5)]
+    for day in days[1:]:
+        site.land(f"alpaca/{day}/b.jsonl", [alpaca(f"ask on {day}", f"answer {n}") for n in range(3)])
+    for day in days:
+        build_day(site, day)
+    for day in days[1:3]:
+        tampered(stage_of(site, "silver/alpaca_conformed"), site.store, day, rows=lambda rows: rows[1:])
+    ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+    result = run_range(site, instance, dict(zip(ends, (days[0], days[-1]), strict=True)))
+    name, sentence, table = failure(result)
+    assert name == "silver/alpaca_conformed:conservation"
+    assert str(sentence).startswith("Records were lost, or are there too often: 2024-09-02, 2024-09-03. ")
+    assert [(row["partition"], row["lost"]) for row in table] == [(day, 1) for day in days[1:3]]
+
+
+def test_a_check_that_can_not_look_fails_and_lets_the_others_look(
+    site: Site, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Finding:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("medallion_assets.checks.removal.removals", broken)
+    result = run(site, instance)
+    name, sentence, table = failure(result)
+    assert (name, sentence) == ("silver/sft_pairs:removal_rate", "Could not be looked at: see what is wrong.")
+    assert table == [{"what": "OSError: the disk is gone"}]
+    assert result.success
+
+
 def test_a_broken_export_is_told_until_it_is_replaced_and_stops_nothing(
     site: Site, instance: dg.DagsterInstance
 ) -> None:
@@ -126,9 +197,10 @@ def test_a_broken_export_is_told_until_it_is_replaced_and_stops_nothing(
     site.land(f"alpaca/{DAY}/b.json", [[alpaca("mended", "words")]])
     second = run(site, instance)
     assert (first.success, second.success) == (True, True)
-    passed, _, metadata = checks(first)["bronze/alpaca:readable_exports"]
-    assert (passed, metadata["quarantined"]) == (False, 1)
-    assert [(row["file"], row["landed"]) for row in exports_told(first)] == [(f"{DAY}/{broken.name}", DAY)]
+    name, sentence, table = failure(first)
+    assert name == "bronze/alpaca:readable_exports"
+    assert sentence == f"Exports could not be read: {DAY}. Put a sound file of the same name in its place."
+    assert [(row["file"], row["partition"]) for row in table] == [(f"{DAY}/{broken.name}", DAY)]
     assert checks(second)["bronze/alpaca:readable_exports"][0]
 
 
@@ -139,11 +211,16 @@ def test_the_reject_rate_warns_beyond_the_sources_own_bound(
     """One of four is exactly the bound."""
     site.land(f"alpaca/{DAY}/bad.jsonl", ["{}"] * rejected)
     result = run(site, instance)
-    rate = rejected / (3 + rejected)
-    too_high = {} if passed else {DAY: round(rate, 4)}
     assert result.success
-    assert checks(result)["silver/alpaca_conformed:reject_rate"] == (
-        passed,
-        dg.AssetCheckSeverity.WARN,
-        {"highest_rate": rate, "too_high": too_high},
-    )
+    found, severity, _ = checks(result)["silver/alpaca_conformed:reject_rate"]
+    assert (found, severity) == (passed, dg.AssetCheckSeverity.WARN)
+    if not passed:
+        assert failure(result)[2] == [
+            {
+                "partition": DAY,
+                "source": "alpaca",
+                "rate": 0.4,
+                "limit": "max_reject_rate 25%",
+                "reasons": "2 missing_field",
+            }
+        ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from medallion_assets.checks import conservation, copies
 from medallion_assets.checks.conservation import Balance, Passage, balance, balance_of
 from medallion_assets.storage.store import Build, PartitionStore
 from medallion_assets_tests.checks.tampering import stage_of, tampered
@@ -138,6 +139,18 @@ def test_what_another_run_has_added_to_the_inputs_is_not_lost(sound: Site, store
     assert isinstance(made, Build)
     assert store.overwrite(unit.table, DAYS[0], made).changed
     assert balance_of(unit, store, DAYS[0]) == SOUND
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_what_is_too_much_for_memory_is_compared_the_same(
+    name: str, sound: Site, store: PartitionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tampered(stage_of(sound, name), store, TABLES[name], rows=lambda rows: [*rows[1:], rows[-1]])
+    found = checked(sound, store, name, TABLES[name])
+    monkeypatch.setattr(conservation, "IN_MEMORY", 0)
+    monkeypatch.setattr(copies, "COMPARED_AT_ONCE", 2)
+    assert checked(sound, store, name, TABLES[name]) == found
+    assert checked(sound, sound.store, name, TABLES[name]) == SOUND
 
 
 def test_nothing_in_and_nothing_out_balances(tmp_path: Path) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.checks.removal import LEAST_JUDGED, Removal, removals
+from medallion_assets.checks.removal import LEAST_JUDGED, Removal, removals, too_many_removals
 from medallion_assets.curate.stage import UnitStage
 from medallion_assets.stage import Stage
 from medallion_assets.storage.store import PartitionStore
@@ -43,16 +42,6 @@ def test_the_rate_is_the_share_of_what_came(conformed: int, data: st.DataObject)
     assert found == (gone / conformed if conformed >= LEAST_JUDGED else 0.0)
 
 
-def test_a_removal_shows_whose_when_how_much_and_why() -> None:
-    shown: dict[str, Any] = removal(30, {"near_duplicate": 19, "contaminated": 1}).shown()
-    assert shown == {
-        "source": "feed",
-        "partition": DAY,
-        "rate": 0.6667,
-        "reasons": {"near_duplicate": 19, "contaminated": 1},
-    }
-
-
 def test_each_source_is_told_of_what_it_lost_itself(store: PartitionStore) -> None:
     texts = ["one two three four five six", "other words altogether", "ONE two three four five six!"]
     for source, count in (("first", 2), ("second", 3), ("silent", 0)):
@@ -66,3 +55,19 @@ def test_each_source_is_told_of_what_it_lost_itself(store: PartitionStore) -> No
 
 def test_a_day_that_is_not_there_tells_nothing(store: PartitionStore) -> None:
     assert removals(store, STAGE.table, DAY) == []
+
+
+def test_a_fault_says_whose_when_how_much_and_why(store: PartitionStore) -> None:
+    texts = [f"word{number} one two three four five six" for number in range(LEAST_JUDGED)]
+    put(store, table_of("first"), DAY, [said(text, 1, source="first") for text in texts])
+    put(store, table_of("second"), DAY, [said(text, 1, source="second") for text in texts])
+    build(store, STAGE)
+    assert too_many_removals(STAGE.table, {"first": 0.0, "second": 0.9}, store, [DAY]).faults == (
+        {
+            "partition": DAY,
+            "source": "second",
+            "rate": 1.0,
+            "limit": "max_removal_rate 90%",
+            "reasons": f"{LEAST_JUDGED} exact_duplicate",
+        },
+    )

@@ -38,7 +38,7 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Site:
         (check.asset_key.to_user_string(), check.check_name): check.passed
         for check in result.get_asset_check_evaluations()
     }
-    assert len(found) == 27
+    assert len(found) == 42
     assert [check for check, passed in found.items() if not passed] == [
         ("silver/pairs_conformed", "reject_rate")
     ]

@@ -86,4 +86,5 @@ def test_without_releases_there_is_nothing_to_schedule(tmp_path: Path) -> None:
         {schedule.name for schedule in Site(tmp_path, with_releases(*releases)).defs.schedules or ()}
         for releases in ((), (EVERYTHING,))
     ]
-    assert schedules == [{"nightly", "sweep"}, {"nightly", "sweep", "audits"}]
+    always = {"nightly", "sweep", "inspection"}
+    assert schedules == [always, {*always, "audits"}]

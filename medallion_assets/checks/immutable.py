@@ -1,0 +1,83 @@
+"""Bronze never changes: what it took is there, as it was written.
+
+Belongs here: what the ledger and the clock tell of a day of bronze. Does not: reading rows, or the bytes of
+files that nobody has touched (intact.py takes samples of those).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from medallion_assets.checks.finding import PARTITION, Fault, Finding, short
+from medallion_assets.extract.ingest import RAW_NAME
+from medallion_assets.extract.ledger import LEDGER_NAME, Claim, Ledger
+from medallion_assets.extract.stage import BronzeStage
+from medallion_assets.release.verify import sha256_of
+from medallion_assets.storage.manifest import MANIFEST_NAME, Manifest, Part
+from medallion_assets.storage.store import PartitionStore
+
+LOST = "bronze took it and holds it no more; its bytes are in {raw}, under the export's hash: land them again"
+
+
+def changes(bronze: BronzeStage, store: PartitionStore, keys: Sequence[str]) -> Finding:
+    """What is not as it was written on these days, and what has gone from them."""
+    faults = list(lost_exports(bronze, store, keys))
+    parts = 0
+    for key in keys:
+        if manifest := store.manifest(bronze.table, key):
+            parts += len(manifest.parts)
+            faults += _changed_parts(bronze, store, key, manifest)
+    return Finding.of(len(keys), sorted(faults, key=lambda fault: str(fault[PARTITION])), files=parts)
+
+
+def lost_exports(bronze: BronzeStage, store: PartitionStore, keys: Sequence[str] | None) -> Iterator[Fault]:
+    """Exports of these days, or of any, whose bytes were kept and that no manifest names.
+
+    One that still lies in the landing folder is not lost: a run takes it, or is about to.
+    """
+    folder = store.table_folder(bronze.table)
+    for sha256, claim in _not_held(bronze, store, Ledger(folder / LEDGER_NAME)):
+        day, raw = claim.landing_date.isoformat(), folder / RAW_NAME / sha256
+        if (keys is None or day in keys) and raw.exists() and not (bronze.landing / claim.file).exists():
+            what = LOST.format(raw=raw.relative_to(store.root).parent)
+            yield {PARTITION: day, "export": short(sha256), "file": claim.file, "what": what}
+
+
+def _not_held(bronze: BronzeStage, store: PartitionStore, ledger: Ledger) -> Iterator[tuple[str, Claim]]:
+    manifests = (store.manifest(bronze.table, key) for key in store.keys(bronze.table))
+    held = {part.export for manifest in manifests if manifest for part in manifest.parts}
+    for sha256 in ledger.exports():
+        if sha256 not in held and (claim := ledger.claim_on(sha256)):
+            yield sha256, claim
+
+
+def _changed_parts(
+    bronze: BronzeStage, store: PartitionStore, key: str, manifest: Manifest
+) -> Iterator[Fault]:
+    folder = store.folder(bronze.table, key)
+    written = (folder / MANIFEST_NAME).stat().st_mtime_ns
+    for part in manifest.parts:
+        if what := _what_changed(store, bronze, key, part, written):
+            export = manifest.summary["exports"].get(part.export, {})
+            yield {
+                PARTITION: key,
+                "export": short(part.export or ""),
+                "file": export.get("file"),
+                "what": f"{part.name} {what}",
+            }
+
+
+def _what_changed(
+    store: PartitionStore, bronze: BronzeStage, key: str, part: Part, written: int
+) -> str | None:
+    """A manifest is written after its parts, so that only one touched since can have other bytes."""
+    path = store.folder(bronze.table, key) / part.name
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return "is gone: materialize the day again"
+    if status.st_size != part.size:
+        return f"has {status.st_size} bytes instead of {part.size}: delete it and materialize the day again"
+    if status.st_mtime_ns > written and sha256_of(path) != part.sha256:
+        return "has other bytes than were written: delete it and materialize the day again"
+    return None
