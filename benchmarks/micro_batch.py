@@ -70,6 +70,7 @@ def burst(running: RunningInstance) -> None:
     before = running.instance.get_runs_count()
     landed = time.time()
     for source in waiting.iterdir():
+        (running.roots.landing / source.name).mkdir(exist_ok=True)
         for day in source.iterdir():
             day.rename(running.roots.landing / source.name / day.name)
     wait_until(lambda: bronze_rows(running) == BURST, GIVE_UP_SECONDS)

@@ -113,6 +113,20 @@ def test_a_run_that_fails_after_bronze_is_tried_again(
     assert not tick(site, instance).run_requests
 
 
+def test_a_batch_that_was_given_up_is_forgotten_once_somebody_mends_it(
+    site: Site, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.land(f"alpaca/{DAY}/a.jsonl", [alpaca("ask", "answer")])
+    with monkeypatch.context() as patch:
+        patch.setattr("medallion_assets.package.units.sft_pairs.write", None)
+        for _ in range(MAX_ATTEMPTS):
+            (request,) = tick(site, instance).run_requests or ()
+            assert not execute(site, request, instance).success
+    assert "gave up on 1 batches" in str(tick(site, instance).skip_reason)
+    assert site.run(DAY, instance=instance).success
+    assert tick(site, instance).skip_reason == dg.SkipReason("bronze holds everything")
+
+
 def test_exports_outside_the_partitions_are_reported_not_taken(
     site: Site, instance: dg.DagsterInstance
 ) -> None:
