@@ -95,7 +95,7 @@ def running_instance(
 
     Yields once everything is loaded and the daemon is well; at the end no process is left.
     """
-    _make_home(home)
+    make_home(home)
     port, log = free_port(), home / "dev.log"
     command = [
         sys.executable,
@@ -143,7 +143,7 @@ def free_port() -> int:
         return port
 
 
-def _make_home(home: Path) -> None:
+def make_home(home: Path) -> Path:
     """Initialised before anything starts: processes that start together on an empty home would race."""
     import dagster as dg
 
@@ -151,6 +151,7 @@ def _make_home(home: Path) -> None:
     if not (home / "dagster.yaml").exists():
         shutil.copyfile(project_folder() / "dagster.yaml", home / "dagster.yaml")
     dg.DagsterInstance.from_config(str(home)).dispose()
+    return home
 
 
 def _is_ready(instance: Instance, process: subprocess.Popen[bytes]) -> bool:
