@@ -96,7 +96,7 @@ def hostile_texts(ui: Ui) -> int:
 
 
 def test_hostile_names_are_text_in_the_log_of_a_run(ui: Ui, instance: Instance) -> None:
-    ui.open_log(oldest_run(instance), "taken")
+    ui.open_run(oldest_run(instance), "taken")
     expect(ui.page.get_by_text(f"link {HOSTILE[0]}").first).to_be_visible()
     ui.texts()
     assert_inert(ui)

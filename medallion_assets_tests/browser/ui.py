@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlencode
 
 from playwright.sync_api import Dialog, Locator, Page, Request, expect
@@ -58,15 +59,22 @@ class Ui:
 
     # The graph of all assets
 
-    def open_graph(self) -> None:
-        """With all groups open."""
-        self.open("/asset-groups")
+    def open_graph(self, selection: str = "") -> None:
+        """With all groups open; of all assets, or of a selection."""
+        self.open("/asset-groups", **({"asset-selection": selection} if selection else {}))
         expect(self.page.locator("foreignObject").first).to_be_visible()
         self.page.keyboard.press(GRAPH_EXPANDED)
 
     def drawn(self, name: str) -> Locator:
         """A group or an asset in the graph."""
         return self.page.locator("foreignObject").get_by_text(name, exact=True).first
+
+    def picture(self, file: Path) -> Path:
+        """Of what is open, once it is drawn."""
+        self.page.wait_for_load_state("networkidle")
+        self.page.wait_for_function(IMAGES_LOADED)
+        self.page.screenshot(path=file, animations="disabled")
+        return file
 
     # An asset
 
@@ -90,10 +98,6 @@ class Ui:
         """Of each image on the page in pixels; 0 for one that was not decoded."""
         self.page.wait_for_function(IMAGES_LOADED)
         return [int(width) for width in self.page.evaluate(IMAGE_WIDTHS)]
-
-    def check(self, name: str, result: str) -> Locator:
-        """An entry in the list of an asset's checks."""
-        return self.page.get_by_text(re.compile(rf"^{name}\s*{result}$")).first
 
     def texts(self) -> list[str]:
         """What the page shows, then what it shows on demand, each opened and closed again."""
@@ -124,8 +128,8 @@ class Ui:
         link = self.page.get_by_role("link", name="View", exact=True)
         return str(link.first.get_attribute("href"))
 
-    def open_log(self, run_id: str, word: str) -> None:
-        """Of a run, the events that have this word."""
+    def open_run(self, run_id: str, word: str = "") -> None:
+        """With its events, or those that have this word."""
         self.open(f"/runs/{run_id}", logs=word)
 
     def wait_for_success(self, run: str) -> None:

@@ -1,0 +1,98 @@
+"""`make screenshots`: the pictures of docs/images, taken of the sample data in an instance of their own.
+
+Belongs here: which pages are shown, and how large. Does not: the pages themselves (ui.py).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from medallion_assets.demo.__main__ import RECIPE, RELEASE
+from medallion_assets.demo.exports import DAYS
+from medallion_assets.roots import project_folder
+from medallion_assets_tests.browser.conftest import find_browser
+from medallion_assets_tests.browser.ui import Ui
+from medallion_assets_tests.instance import Instance, make_home, running_instance
+
+FOLDER = project_folder() / "docs" / "images"
+MAX_BYTES = 200_000
+RUNS = "{ runsOrError { ... on Runs { results { runId assetSelection { path } } } } }"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A page once `open` has been to it, at this size in pixels."""
+
+    name: str
+    open: Callable[[Ui, Instance], None]
+    width: int = 1400
+    height: int = 900
+
+
+def _run_of_demo(ui: Ui, instance: Instance) -> None:
+    """The first one, of the whole graph."""
+    ui.open_run(instance.graphql(RUNS)["runsOrError"]["results"][-1]["runId"])
+
+
+PICTURES = (
+    Picture("graph", lambda ui, _: ui.open_graph(), width=2000, height=1300),
+    Picture("lineage", lambda ui, _: ui.open_graph(f'+key:"gold/{RECIPE}"'), width=1800, height=1000),
+    Picture("asset", lambda ui, _: ui.open_asset("silver/sft_pairs")),
+    Picture("partition", lambda ui, _: ui.open_partition("silver/sft_pairs", DAYS[1]), height=1300),
+    Picture("partitions", lambda ui, _: ui.open_asset(f"gold/{RECIPE}", "partitions")),
+    Picture("checks", lambda ui, _: ui.open_asset("bronze/sharegpt", "checks")),
+    Picture("run", _run_of_demo),
+    Picture("automation", lambda ui, _: ui.open("/automation")),
+    Picture("release", lambda ui, _: ui.open_asset(f"releases/{RELEASE}")),
+)
+
+
+def main(names: list[str]) -> int:
+    """Those of these names, or all; fails where one has become too large to keep."""
+    browser_path = find_browser()
+    if browser_path is None:
+        print("no browser to take pictures with; install chromium", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="medallion-pictures-") as folder:
+        chosen = [picture for picture in PICTURES if picture.name in (names or [picture.name])]
+        taken = _take(chosen, Path(folder), browser_path)
+    too_large = [path for path in taken if path.stat().st_size > MAX_BYTES]
+    for path in taken:
+        print(f"{path.relative_to(project_folder())}  {path.stat().st_size / 1000:.0f} kB")
+    return 1 if too_large else 0
+
+
+def _take(pictures: list[Picture], folder: Path, browser_path: str) -> list[Path]:
+    home = make_home(folder / "home")
+    environment = {"MEDALLION_DATA": str(folder / "data"), "DAGSTER_HOME": str(home)}
+    subprocess.run(
+        [sys.executable, "-m", "medallion_assets.demo"], env={**os.environ, **environment}, check=True
+    )
+    FOLDER.mkdir(exist_ok=True)
+    workspace = project_folder() / "workspace.yaml"
+    with (
+        running_instance(home, workspace, environment=environment) as instance,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=browser_path)
+        taken = []
+        for picture in pictures:
+            page = browser.new_page(viewport={"width": picture.width, "height": picture.height})
+            ui = Ui(page, instance.url)
+            picture.open(ui, instance)
+            taken.append(ui.picture(FOLDER / f"{picture.name}.png"))
+            page.close()
+        browser.close()
+    return taken
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
