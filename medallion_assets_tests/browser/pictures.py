@@ -24,7 +24,7 @@ from medallion_assets_tests.instance import Instance, make_home, running_instanc
 
 FOLDER = project_folder() / "docs" / "images"
 MAX_BYTES = 200_000
-RUNS = "{ runsOrError { ... on Runs { results { runId assetSelection { path } } } } }"
+RUNS = "{ runsOrError { ... on Runs { results { runId } } } }"
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,41 @@ class Picture:
     height: int = 900
 
 
-def _run_of_demo(ui: Ui, instance: Instance) -> None:
+def _graph(ui: Ui, _: Instance) -> None:
+    ui.open_graph(f'+key:"releases/{RELEASE}"')
+    ui.zoom_out(1)
+
+
+def _lineage(ui: Ui, _: Instance) -> None:
+    ui.open_graph(f'+key:"gold/{RECIPE}"')
+    ui.zoom_out(1)
+
+
+def _partitions(ui: Ui, _: Instance) -> None:
+    ui.open_asset(f"gold/{RECIPE}", "partitions", partition=DAYS[-1])
+    ui.choose_partitions(f"[{DAYS[0]}...{DAYS[-1]}]")
+
+
+def _plots(ui: Ui, _: Instance) -> None:
+    ui.open_partition("silver/profile", DAYS[1])
+    ui.choose_partitions(f"[{DAYS[0]}...{DAYS[-1]}]")
+    ui.wait_until_drawn()
+    ui.plots().first.scroll_into_view_if_needed()
+
+
+def _run(ui: Ui, instance: Instance) -> None:
     """The first one, of the whole graph."""
     ui.open_run(instance.graphql(RUNS)["runsOrError"]["results"][-1]["runId"])
 
 
 PICTURES = (
-    Picture("graph", lambda ui, _: ui.open_graph(), width=2000, height=1300),
-    Picture("lineage", lambda ui, _: ui.open_graph(f'+key:"gold/{RECIPE}"'), width=1800, height=1000),
+    Picture("graph", _graph, width=1800, height=1200),
+    Picture("lineage", _lineage, width=1800, height=1000),
     Picture("asset", lambda ui, _: ui.open_asset("silver/sft_pairs")),
-    Picture("partition", lambda ui, _: ui.open_partition("silver/sft_pairs", DAYS[1]), height=1300),
-    Picture("partitions", lambda ui, _: ui.open_asset(f"gold/{RECIPE}", "partitions")),
+    Picture("plots", _plots, height=1200),
+    Picture("partitions", _partitions),
     Picture("checks", lambda ui, _: ui.open_asset("bronze/sharegpt", "checks")),
-    Picture("run", _run_of_demo),
+    Picture("run", _run),
     Picture("automation", lambda ui, _: ui.open("/automation")),
     Picture("release", lambda ui, _: ui.open_asset(f"releases/{RELEASE}")),
 )

@@ -85,7 +85,7 @@ def assert_inert(ui: Ui) -> None:
 @pytest.mark.parametrize(("key", "view", "least"), SHOWING)
 def test_hostile_text_is_text(ui: Ui, key: str, view: str, least: int) -> None:
     ui.open_asset(key, view, partition=HOSTILE_DAY)
-    ui.page.wait_for_load_state("networkidle")
+    ui.wait_until_drawn()
     wait_for(lambda: hostile_texts(ui) >= least, seconds=30, what=f"{least} hostile texts in {key}")
     assert_inert(ui)
 
@@ -111,7 +111,7 @@ def oldest_run(instance: Instance) -> str:
 def test_text_that_is_not_inert_would_be_noticed(ui: Ui, text: str) -> None:
     ui.open_graph()
     ui.page.evaluate("text => document.body.insertAdjacentHTML('beforeend', text)", text)
-    ui.page.wait_for_load_state("networkidle")
+    ui.wait_until_drawn()
     with pytest.raises(AssertionError):
         assert_inert(ui)
 

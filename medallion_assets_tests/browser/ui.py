@@ -9,16 +9,27 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from playwright.sync_api import Dialog, Locator, Page, Request, expect
+from playwright.sync_api import TimeoutError as TimedOut
 
 # A run takes as long as it takes on a busy machine, and the daemon looks for backfills each half minute.
-LOADED_MS, RUN_MS, BACKFILL_MS = 30_000, 120_000, 240_000
+LOADED_MS, RUN_MS, BACKFILL_MS, QUIET_MS = 30_000, 120_000, 240_000, 10_000
 GRAPH_EXPANDED = "Alt+KeyE"
 SHOWN_ON_DEMAND = re.compile(r"^(\[Show .*\]|View full message)$")
+# Dagster's pages never stop asking for news, so that no silence of the network says that they are drawn.
+LOOK_MS = 250
+DRAWN = """() => {
+  const elements = document.querySelectorAll('*').length;
+  const waits = document.querySelector('[class*=Spinner_spinner], [class*=Skeleton_skeleton]') !== null;
+  window.looks = elements === window.elements ? (window.looks || 0) + 1 : 0;
+  window.elements = elements;
+  return window.looks >= (waits ? 40 : 4);
+}"""
 IMAGES_LOADED = "[...document.images].every(image => image.complete)"
 IMAGE_WIDTHS = "[...document.images].map(image => image.naturalWidth)"
+PARTITIONS = "input[type=text]"  # before all others, where there are any
 DIALOG = ".bp5-dialog"
 SVG_IMAGE = "img[src^='data:image/svg+xml']"
 
@@ -53,17 +64,26 @@ class Ui:
         self.watch = Watch(url)
         self.watch.begin(page)
         page.set_default_timeout(LOADED_MS)
+        expect.set_options(timeout=LOADED_MS)
 
     def open(self, path: str, **parameters: str) -> None:
         self.page.goto(f"{self.url}{path}?{urlencode(parameters)}")
+
+    def wait_until_drawn(self) -> None:
+        """Until nothing has come or gone for a second; for ten while something there shows that it waits."""
+        self.page.wait_for_function(DRAWN, polling=LOOK_MS)
 
     # The graph of all assets
 
     def open_graph(self, selection: str = "") -> None:
         """With all groups open; of all assets, or of a selection."""
-        self.open("/asset-groups", **({"asset-selection": selection} if selection else {}))
+        self.open(f"/asset-groups~{quote(selection, safe='')}/" if selection else "/asset-groups")
         expect(self.page.locator("foreignObject").first).to_be_visible()
         self.page.keyboard.press(GRAPH_EXPANDED)
+
+    def zoom_out(self, steps: int) -> None:
+        for _ in range(steps):
+            self.page.get_by_role("img", name="zoom_out").first.click()
 
     def drawn(self, name: str) -> Locator:
         """A group or an asset in the graph."""
@@ -71,7 +91,9 @@ class Ui:
 
     def picture(self, file: Path) -> Path:
         """Of what is open, once it is drawn."""
-        self.page.wait_for_load_state("networkidle")
+        with suppress(TimedOut):  # the colours of a graph come last, and change no element
+            self.page.wait_for_load_state("networkidle", timeout=QUIET_MS)
+        self.wait_until_drawn()
         self.page.wait_for_function(IMAGES_LOADED)
         self.page.screenshot(path=file, animations="disabled")
         return file
@@ -90,6 +112,13 @@ class Ui:
     def partitions(self, status: str, count: int) -> Locator:
         """What the partitions page says of how many there are, as "Materialized (3)"."""
         return self.page.get_by_text(f"{status} ({count})", exact=True).first
+
+    def choose_partitions(self, partitions: str) -> None:
+        """On the partitions page: only these are listed."""
+        chosen = self.page.locator(PARTITIONS).first
+        chosen.fill(partitions)
+        chosen.press("Enter")
+        chosen.blur()
 
     def plots(self) -> Locator:
         return self.page.locator(SVG_IMAGE)
@@ -119,7 +148,7 @@ class Ui:
         self.open_asset(key, "partitions")
         self.page.get_by_role("button", name="Materialize").first.click()
         dialog = self.page.locator(DIALOG).last
-        chosen = dialog.get_by_placeholder("No matching partitions")
+        chosen = dialog.locator(PARTITIONS).first
         chosen.fill(partitions)
         chosen.press("Enter")
         launch = dialog.get_by_role("button", name=re.compile("^Launch"))

@@ -79,7 +79,7 @@ def _soak(folder: Path, steps: list[Step]) -> tuple[Counter[str], Soaked]:
         happened = _carry_out(steps, ground, Random(SEED))
         wait_for(lambda: all(map(ground.holds, exports)), seconds=REST_SECONDS, what="bronze to hold all")
         _come_to_rest(ground)
-        happened += _settle(ground)
+        happened.update(_settle(ground))
     history = dg.DagsterInstance.from_config(str(home))
     return happened, Soaked(exports, ground, history, memory, folder / "again")
 
