@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from medallion_assets_tests.browser.site import prepare
-from medallion_assets_tests.browser.ui import Ui
+from medallion_assets_tests.browser.ui import BROWSERS, Ui, find_browser
 from medallion_assets_tests.instance import Instance, make_home, running_instance
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT = 1600, 1000
-
-
-def find_browser() -> str | None:
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @pytest.fixture(scope="session")

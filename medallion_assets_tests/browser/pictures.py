@@ -6,6 +6,7 @@ Belongs here: which pages are shown, and how large. Does not: the pages themselv
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,11 +19,12 @@ from playwright.sync_api import sync_playwright
 from medallion_assets.demo.__main__ import RECIPE, RELEASE
 from medallion_assets.demo.exports import DAYS
 from medallion_assets.roots import project_folder
-from medallion_assets_tests.browser.conftest import find_browser
-from medallion_assets_tests.browser.ui import Ui
+from medallion_assets_tests.browser.ui import Ui, find_browser
 from medallion_assets_tests.instance import Instance, make_home, running_instance
 
 FOLDER = project_folder() / "docs" / "images"
+# Pages show where data lies, so it is the same place each time.
+PLACE = Path(tempfile.gettempdir()) / "medallion"
 MAX_BYTES = 200_000
 RUNS = "{ runsOrError { ... on Runs { results { runId } } } }"
 
@@ -83,9 +85,12 @@ def main(names: list[str]) -> int:
     if browser_path is None:
         print("no browser to take pictures with; install chromium", file=sys.stderr)
         return 1
-    with tempfile.TemporaryDirectory(prefix="medallion-pictures-") as folder:
-        chosen = [picture for picture in PICTURES if picture.name in (names or [picture.name])]
-        taken = _take(chosen, Path(folder), browser_path)
+    chosen = [picture for picture in PICTURES if picture.name in (names or [picture.name])]
+    PLACE.mkdir()
+    try:
+        taken = _take(chosen, PLACE, browser_path)
+    finally:
+        shutil.rmtree(PLACE)
     too_large = [path for path in taken if path.stat().st_size > MAX_BYTES]
     for path in taken:
         print(f"{path.relative_to(project_folder())}  {path.stat().st_size / 1000:.0f} kB")

@@ -6,6 +6,7 @@ Belongs here: what a person sees and clicks. Does not: what should be there (tes
 from __future__ import annotations
 
 import re
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.parse import quote, urlencode
 from playwright.sync_api import Dialog, Locator, Page, Request, expect
 from playwright.sync_api import TimeoutError as TimedOut
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # A run takes as long as it takes on a busy machine, and the daemon looks for backfills each half minute.
 LOADED_MS, RUN_MS, BACKFILL_MS, QUIET_MS = 30_000, 120_000, 240_000, 10_000
 GRAPH_EXPANDED = "Alt+KeyE"
@@ -32,6 +34,11 @@ IMAGE_WIDTHS = "[...document.images].map(image => image.naturalWidth)"
 PARTITIONS = "input[type=text]"  # before all others, where there are any
 DIALOG = ".bp5-dialog"
 SVG_IMAGE = "img[src^='data:image/svg+xml']"
+
+
+def find_browser() -> str | None:
+    """Where the machine has one."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 @dataclass
