@@ -5,9 +5,10 @@ Belongs here: what is asked for and how. Does not: whether it came out right (ve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 
+from medallion_assets.automation.jobs import RANGE_END, RANGE_START
 from medallion_assets.stages import PipelineStages
 from medallion_assets_tests.instance import LOCATION, Instance
 from medallion_assets_tests.soak.pipeline import DAYS
@@ -22,8 +23,8 @@ Path = tuple[str, ...]
 
 
 def launch_all(instance: Instance, stages: PipelineStages, days: Sequence[str]) -> None:
-    """The whole graph for these dates."""
-    _backfill(instance, [stage.asset_path for stage in stages.all()], days)
+    """The whole graph from the first of these dates to the last, in one run, as the nightly schedule asks."""
+    _run(instance, [stage.asset_path for stage in stages.all()], {RANGE_START: days[0], RANGE_END: days[-1]})
 
 
 def launch_any(instance: Instance, stages: PipelineStages, random: Random) -> str:
@@ -37,7 +38,7 @@ def launch_any(instance: Instance, stages: PipelineStages, random: Random) -> st
     ]
     chosen, days = random.choice(selections), sorted(random.sample(DAYS, random.randint(1, len(DAYS))))
     if len(days) == 1:
-        return _run(instance, chosen, days[0])
+        return _run(instance, chosen, {"dagster/partition": days[0]})
     return _backfill(instance, chosen, days)
 
 
@@ -48,7 +49,7 @@ def _backfill(instance: Instance, assets: Sequence[Path], days: Sequence[str]) -
     return "backfill"
 
 
-def _run(instance: Instance, assets: Sequence[Path], day: str) -> str:
+def _run(instance: Instance, assets: Sequence[Path], tags: Mapping[str, str]) -> str:
     parameters = {
         "selector": {
             "repositoryLocationName": LOCATION,
@@ -58,7 +59,7 @@ def _run(instance: Instance, assets: Sequence[Path], day: str) -> str:
             "assetCheckSelection": None,
         },
         "mode": "default",
-        "executionMetadata": {"tags": [{"key": "dagster/partition", "value": day}]},
+        "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
     }
     answer = instance.graphql(RUN, {"parameters": parameters})["launchPipelineExecution"]
     assert answer["__typename"] == "LaunchRunSuccess", answer
