@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # path: .env is generated, and read by Dagster's own commands.
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup home demo dev test trainers lint types ci bench lock clean
+.PHONY: setup home demo dev test trainers lint types ci bench soak screenshots lock clean
 
 setup: $(VENV)/.ready home
 
@@ -52,6 +52,12 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+soak: setup
+	$(BIN)/python -m medallion_assets_tests.soak
+
+screenshots: setup
+	$(BIN)/python -m medallion_assets_tests.browser.pictures
 
 bench: setup
 	$(BIN)/python -m benchmarks

@@ -25,7 +25,8 @@ from benchmarks import real_texts
 from benchmarks.process_tree import descendants
 from medallion_assets.demo.text import talks
 from medallion_assets.storage.manifest import Manifest
-from medallion_assets_tests.instance import RunningInstance, running_instance, wait_until
+from medallion_assets_tests.driven import Driven, driven
+from medallion_assets_tests.instance import wait_for
 
 SOURCE, RECIPE = "messages", "sft_demo"
 EXPORTS, ROWS = 20, 1_000
@@ -36,13 +37,13 @@ LAYERS = ("bronze", "silver", "gold")
 
 
 def main(scratch: Path) -> None:
-    with running_instance(scratch) as running:
+    with driven(scratch) as running:
         latency(running)
         burst(running)
         idle(running)
 
 
-def latency(running: RunningInstance) -> None:
+def latency(running: Driven) -> None:
     rows = conversations()
     measured = [one_export(running, list(islice(rows, ROWS)), number) for number in range(EXPORTS)]
     seconds = sorted(each.seconds for each in measured)
@@ -57,7 +58,7 @@ def latency(running: RunningInstance) -> None:
     print()
 
 
-def burst(running: RunningInstance) -> None:
+def burst(running: Driven) -> None:
     """Many exports of a row each at once, over days and two sources: in how many runs, how fast."""
     rows = conversations()
     waiting = running.roots.data.parent / "burst"
@@ -73,17 +74,17 @@ def burst(running: RunningInstance) -> None:
         (running.roots.landing / source.name).mkdir(exist_ok=True)
         for day in source.iterdir():
             day.rename(running.roots.landing / source.name / day.name)
-    wait_until(lambda: bronze_rows(running) == BURST, GIVE_UP_SECONDS)
-    wait_until(lambda: not at_work(running), GIVE_UP_SECONDS)
+    wait_for(lambda: bronze_rows(running) == BURST, seconds=GIVE_UP_SECONDS, what="it")
+    wait_for(lambda: not at_work(running), seconds=GIVE_UP_SECONDS, what="it")
     runs = running.instance.get_runs_count() - before
     print(f"{BURST:,} exports at once: {runs} runs, {time.time() - landed:.1f} s; {load()}\n")
 
 
-def idle(running: RunningInstance) -> None:
+def idle(running: Driven) -> None:
     """What a minute costs in which nothing lands."""
-    before = cpu_seconds(running.process)
+    before = cpu_seconds(running.running.process_group)
     time.sleep(IDLE_SECONDS)
-    after = cpu_seconds(running.process)
+    after = cpu_seconds(running.running.process_group)
     total = sum(after[name] - before.get(name, 0.0) for name in after) / IDLE_SECONDS
     print(f"idle: {total:.1%} of a core; {load()}")
     for name, seconds in sorted(after.items()):
@@ -96,7 +97,7 @@ def shared(turns: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{"from": speakers[turn["role"]], "value": turn["content"]} for turn in turns]
 
 
-def bronze_rows(running: RunningInstance) -> int:
+def bronze_rows(running: Driven) -> int:
     """Of the burst's days, by the manifests."""
     found = 0
     for source in ("messages", "sharegpt"):
@@ -106,7 +107,7 @@ def bronze_rows(running: RunningInstance) -> int:
     return found
 
 
-def at_work(running: RunningInstance) -> int:
+def at_work(running: Driven) -> int:
     statuses = [status for status in DagsterRunStatus if status not in FINISHED_STATUSES]
     return running.instance.get_runs_count(RunsFilter(statuses=statuses))
 
@@ -151,7 +152,7 @@ def conversations() -> Iterator[str]:
         yield json.dumps({"messages": turns})
 
 
-def one_export(running: RunningInstance, rows: list[str], number: int) -> Measured:
+def one_export(running: Driven, rows: list[str], number: int) -> Measured:
     """Lands it at a moment that the sensor can't know, and waits until it is through."""
     time.sleep(random.uniform(0, MOST_SECONDS_BETWEEN))
     waiting = running.roots.data.parent / f"export{number}.jsonl"
@@ -162,18 +163,18 @@ def one_export(running: RunningInstance, rows: list[str], number: int) -> Measur
     landed = time.time()
     os.utime(waiting, (landed, landed))
     waiting.rename(target)
-    wait_until(lambda: gold_manifests(running) != before, GIVE_UP_SECONDS)
+    wait_for(lambda: gold_manifests(running) != before, seconds=GIVE_UP_SECONDS, what="it")
     named = time.time()
-    record = wait_until(lambda: finished_run(running, landed), GIVE_UP_SECONDS)
+    record = wait_for(lambda: finished_run(running, landed), seconds=GIVE_UP_SECONDS, what="it")
     return Measured(named - landed, parts_of(running, record, landed))
 
 
-def gold_manifests(running: RunningInstance) -> dict[str, int]:
+def gold_manifests(running: Driven) -> dict[str, int]:
     found = (running.roots.data / "gold" / RECIPE).rglob("_manifest.json")
     return {str(path): path.stat().st_mtime_ns for path in found}
 
 
-def finished_run(running: RunningInstance, since: float) -> RunRecord | None:
+def finished_run(running: Driven, since: float) -> RunRecord | None:
     records = running.instance.get_run_records(RunsFilter(tags={"medallion/source": SOURCE}), limit=1)
     done = [r for r in records if r.dagster_run.is_finished and r.create_timestamp.timestamp() > since]
     if done and done[0].dagster_run.status is not DagsterRunStatus.SUCCESS:
@@ -181,7 +182,7 @@ def finished_run(running: RunningInstance, since: float) -> RunRecord | None:
     return done[0] if done else None
 
 
-def parts_of(running: RunningInstance, record: RunRecord, landed: float) -> dict[str, float]:
+def parts_of(running: Driven, record: RunRecord, landed: float) -> dict[str, float]:
     run_id = record.dagster_run.run_id
     stats = running.instance.get_run_stats(run_id)
     steps = running.instance.get_run_step_stats(run_id)

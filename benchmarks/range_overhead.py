@@ -22,7 +22,8 @@ from medallion_assets.roots import Roots, project_folder
 from medallion_assets.stages import PipelineStages, stages_of
 from medallion_assets.storage.memory import kept_for_the_next_batch
 from medallion_assets.storage.store import Append, PartitionStore
-from medallion_assets_tests.instance import environment_of, new_instance
+from medallion_assets_tests.driven import environment_of
+from medallion_assets_tests.instance import instance_of
 
 FIRST, DAYS, ROWS_A_DAY = date(2024, 1, 1), 365, 20
 TOKENIZER = project_folder() / "medallion_assets" / "tokenizers" / "chatml"
@@ -49,7 +50,7 @@ def main(scratch: Path) -> None:
         (scratch / side).mkdir()
         land(scratch / side / "landing")
     environment = environment_of(scratch / "dagster")
-    instance = new_instance(scratch / "dagster", environment)
+    instance = instance_of(scratch / "dagster" / "home", environment)
     for what in ("first", "again, nothing new"):
         bare = child(scratch, scratch / "bare")
         ours = range_run(scratch, environment)

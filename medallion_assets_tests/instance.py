@@ -1,6 +1,7 @@
-"""A real instance in a temporary folder: webserver, daemon and code server, as `dg dev` starts them.
+"""A running Dagster instance of a test's own: webserver, daemon and code server in one process group.
 
-Belongs here: starting, waiting, asking and ending. Does not: what is tried on it (the tests; benchmarks/).
+Belongs here: a home and a workspace to start on, readiness, GraphQL, and the end of every process started.
+Does not: what lands, or what is asked of the pipeline.
 """
 
 from __future__ import annotations
@@ -13,172 +14,184 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from unittest import mock
 
-import dagster as dg
-from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
+from medallion_assets.roots import project_folder
 
-from medallion_assets.roots import Roots, project_folder
+if TYPE_CHECKING:
+    import dagster as dg
 
-START_SECONDS, END_SECONDS, LOOK_SECONDS = 120.0, 60.0, 0.05
-OUR_DEFINITIONS = ("--workspace", str(project_folder() / "workspace.yaml"))
-LOADED = """
-{ workspaceOrError { ... on Workspace { locationEntries {
-  locationOrLoadError { __typename ... on PythonError { message } }
-} } } }
-"""
-BACKFILL_SECONDS = 300.0
-BACKFILL = """
-mutation ($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
-  __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message }
-} }
-"""
 T = TypeVar("T")
+
+LOCATION = "medallion_assets"
+START_SECONDS, STOP_SECONDS = 120.0, 20.0
+SECONDS_BETWEEN_LOOKS = 0.25
+DEFINITIONS = """\
+from pathlib import Path
+from medallion_assets import build_pipeline
+defs = build_pipeline(Path(__file__).with_name("pipeline.yaml"))
+"""
+WORKSPACE = """\
+load_from:
+  - python_file: {{relative_path: definitions.py, location_name: {location}}}
+"""
+READY = """{
+  workspaceOrError { __typename ... on Workspace { locationEntries {
+    name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } }
+  instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
+}"""
+
+
+class NotRunning(RuntimeError):
+    """An instance that did not start, or ended by itself; with the end of its log."""
 
 
 @dataclass(frozen=True)
-class RunningInstance:
-    """An instance that runs: where its pages are, where its data lies, and the instance itself to ask."""
+class Instance:
+    """A webserver that answers at `url`; all processes are in `process_group`, what they say is in `log`."""
 
     url: str
-    roots: Roots
-    instance: dg.DagsterInstance
-    environment: Mapping[str, str]
-    target: tuple[str, ...]
-    process: int
+    home: Path
+    process_group: int
+    log: Path
 
-    def graphql(self, query: str, **variables: Any) -> Any:
-        """What the webserver answers; raises where it answers with errors."""
-        body = json.dumps({"query": query, "variables": variables}).encode()
+    def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The answer's data. Raises AssertionError where the answer has errors."""
+        body = json.dumps({"query": query, "variables": dict(variables or {})}).encode()
         request = urllib.request.Request(
             f"{self.url}/graphql", body, headers={"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            found = json.load(answer)
-        if found.get("errors"):
-            raise RuntimeError(f"{query[:200]}: {found['errors']}")
-        return found["data"]
+        with _loopback.open(request, timeout=60) as response:
+            answer = json.load(response)
+        assert "errors" not in answer, answer["errors"]
+        data: dict[str, Any] = answer["data"]
+        return data
 
-    def backfill(
-        self, assets: Sequence[dg.AssetKey], partitions: Sequence[str] | None
-    ) -> list[dg.DagsterRun]:
-        """As the UI starts it, of all partitions if none are named; its runs, once it is over."""
-        which = {"allPartitions": True} if partitions is None else {"partitionNames": list(partitions)}
-        selection = [{"path": list(key.path)} for key in assets]
-        started = self.graphql(BACKFILL, params={"assetSelection": selection, **which})
-        found = started["launchPartitionBackfill"]
-        if "backfillId" not in found:
-            raise RuntimeError(f"the backfill was not started: {found}")
-        wait_until(lambda: self._is_over(found["backfillId"]), BACKFILL_SECONDS)
-        return list(self.instance.get_runs(dg.RunsFilter(tags={"dagster/backfill": found["backfillId"]})))
+    def tail(self, characters: int = 4000) -> str:
+        return self.log.read_text(errors="replace")[-characters:]
 
-    def _is_over(self, backfill_id: str) -> bool:
-        backfill = self.instance.get_backfill(backfill_id)
-        return backfill is not None and backfill.status in BULK_ACTION_TERMINAL_STATUSES
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """A command of Dagster's, as a user types it: `dagster …` or `dg …`, in this instance."""
-        command = [str(Path(sys.executable).with_name(words[0])), *words[1:]]
-        return subprocess.run(
-            command, env=self.environment, cwd=project_folder(), capture_output=True, text=True, check=False
-        )
+# Loopback is never asked of a proxy.
+_loopback = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def write_workspace(folder: Path, pipeline: str) -> Path:
+    """A code location for this pipeline's YAML in `folder`; the workspace file that loads it."""
+    (folder / "pipeline.yaml").write_text(pipeline)
+    (folder / "definitions.py").write_text(DEFINITIONS)
+    workspace = folder / "workspace.yaml"
+    workspace.write_text(WORKSPACE.format(location=LOCATION))
+    return workspace
 
 
 @contextmanager
 def running_instance(
-    folder: Path,
-    *,
-    target: Sequence[str] = OUR_DEFINITIONS,
-    environment: Mapping[str, str] | None = None,
-) -> Iterator[RunningInstance]:
-    """Of the project's own dagster.yaml, with its data in `folder`; it answers when the body begins."""
-    roots = Roots(folder / "data", folder / "landing")
-    added = {**environment_of(folder), **(environment or {})}
-    environment = {**os.environ, **added}
-    instance = new_instance(folder, added)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "dagster", "dev", *target, "--host", "127.0.0.1", "--port", str(port)]
-    with (folder / "dev.log").open("w") as log:
+    home: Path, definitions: Path, *, environment: Mapping[str, str] | None = None
+) -> Iterator[Instance]:
+    """`dagster dev` on a workspace or a Python file, with the project's dagster.yaml unless `home` has one.
+
+    Yields once everything is loaded and the daemon is well; at the end no process is left.
+    """
+    make_home(home, environment)
+    port, log = free_port(), home / "dev.log"
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        *target_of(definitions),
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
+    with log.open("a") as output:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=definitions.parent,
+            env={**os.environ, **(environment or {}), "DAGSTER_HOME": str(home)},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
-        running = RunningInstance(url, roots, instance, environment, tuple(target), process.pid)
-        try:
-            wait_until(lambda: _has_loaded(running), START_SECONDS, alive=process, log=folder / "dev.log")
-            yield running
-        finally:
-            _end(process)
-            instance.dispose()
+    try:
+        instance = Instance(f"http://127.0.0.1:{port}", home, process.pid, log)
+        wait_for(lambda: _is_ready(instance, process), seconds=START_SECONDS, what="the instance")
+        yield instance
+    finally:
+        _end(process)
 
 
-def environment_of(folder: Path) -> dict[str, str]:
-    return {
-        "DAGSTER_HOME": str(folder / "home"),
-        "MEDALLION_DATA": str(folder / "data"),
-        "MEDALLION_LANDING": str(folder / "landing"),
-    }
-
-
-def new_instance(folder: Path, environment: Mapping[str, str]) -> dg.DagsterInstance:
-    """With the project's settings; made before anything starts, since processes would race for it."""
-    home = folder / "home"
-    home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(project_folder() / "dagster.yaml", home / "dagster.yaml")
-    (folder / "landing").mkdir(exist_ok=True)
-    with mock.patch.dict(os.environ, environment):  # which dagster.yaml refers to
-        return dg.DagsterInstance.from_config(str(home))
-
-
-def wait_until(
-    condition: Callable[[], T | None],
-    seconds: float,
-    *,
-    alive: subprocess.Popen[bytes] | None = None,
-    log: Path | None = None,
-) -> T:
-    """The first thing that the condition gives; looked for often, given up after so many seconds."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if found := condition():
-            return found
-        if alive is not None and alive.poll() is not None:
-            raise RuntimeError(f"the instance ended with {alive.returncode}: {_end_of(log)}")
-        time.sleep(LOOK_SECONDS)
-    raise TimeoutError(f"not within {seconds:.0f} s: {_end_of(log)}")
+def wait_for(look: Callable[[], T | None], *, seconds: float, what: str) -> T:
+    """What `look` returns as soon as it is true. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:.0f} s for {what}")
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    return found
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
 
 
-def _has_loaded(running: RunningInstance) -> bool:
-    with suppress(OSError):
-        entries = running.graphql(LOADED)["workspaceOrError"].get("locationEntries", [])
-        kinds = [(each["locationOrLoadError"] or {}).get("__typename") for each in entries]
-        if "PythonError" in kinds:
-            raise RuntimeError(f"the code location can't be loaded: {entries}")
-        return kinds == ["RepositoryLocation"]
-    return False
+def target_of(definitions: Path) -> tuple[str, str]:
+    """How Dagster's commands are told of a workspace, or of a Python file with definitions."""
+    return ("-f" if definitions.suffix == ".py" else "-w", str(definitions))
+
+
+def make_home(home: Path, environment: Mapping[str, str] | None = None) -> Path:
+    """Initialised before anything starts: processes that start together on an empty home would race."""
+    instance_of(home, environment).dispose()
+    return home
+
+
+def instance_of(home: Path, environment: Mapping[str, str] | None = None) -> dg.DagsterInstance:
+    """The instance of this home, with the project's dagster.yaml where it has none of its own."""
+    import dagster as dg
+
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        shutil.copyfile(project_folder() / "dagster.yaml", home / "dagster.yaml")
+    added = {**(environment or {}), "DAGSTER_HOME": str(home)}
+    with mock.patch.dict(os.environ, added):  # which dagster.yaml refers to
+        return dg.DagsterInstance.from_config(str(home))
+
+
+def _is_ready(instance: Instance, process: subprocess.Popen[bytes]) -> bool:
+    if process.poll() is not None:
+        raise NotRunning(f"dagster dev ended with {process.returncode}:\n{instance.tail()}")
+    try:
+        with _loopback.open(f"{instance.url}/server_info", timeout=5):
+            answer = instance.graphql(READY)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+    locations = answer["workspaceOrError"]["locationEntries"]
+    for each in locations:
+        if (found := each["locationOrLoadError"]) and found["__typename"] == "PythonError":
+            raise NotRunning(f"{each['name']} can't be loaded: {found['message']}")
+    daemons = answer["instance"]["daemonHealth"]["allDaemonStatuses"]
+    return all(each["loadStatus"] == "LOADED" for each in locations) and all(
+        each["healthy"] for each in daemons if each["required"]
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """As Ctrl-C does; whoever of its session is left after that is killed."""
-    process.send_signal(signal.SIGINT)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(END_SECONDS)
+    """Asks once, as a user does with Ctrl-C, then ends the whole group, runs at work included."""
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        process.send_signal(signal.SIGINT)
+        process.wait(STOP_SECONDS)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def _end_of(log: Path | None) -> str:
-    return log.read_text()[-3000:] if log and log.exists() else ""

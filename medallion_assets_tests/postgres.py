@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from medallion_assets_tests.instance import free_port, wait_until
+from medallion_assets_tests.instance import free_port, wait_for
 
 DEBIAN = Path("/usr/lib/postgresql")
 # PostgreSQL refuses to run as root.
@@ -60,7 +60,7 @@ def running_postgres(programs: Path) -> Iterator[str]:
                 [*server, *settings], cwd=folder, stdout=log, stderr=log, start_new_session=True, **as_user
             )
             try:
-                wait_until(lambda: _answers(port), START_SECONDS, alive=process, log=folder / "log")
+                wait_for(lambda: _answers(port), seconds=START_SECONDS, what="PostgreSQL")
                 yield f"postgresql://{USER}:a%20secret%2Fwith%40signs@127.0.0.1:{port}/postgres"
             finally:
                 process.send_signal(signal.SIGINT)

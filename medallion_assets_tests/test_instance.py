@@ -13,7 +13,8 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster_postgres import PostgresEventLogStorage
 
 from medallion_assets.instance import POSTGRES_URL, EventLog
-from medallion_assets_tests.instance import environment_of, new_instance
+from medallion_assets_tests.driven import environment_of
+from medallion_assets_tests.instance import instance_of
 from medallion_assets_tests.pipeline.sample import Site, land_three_days
 from medallion_assets_tests.postgres import postgres_programs, running_postgres
 
@@ -21,7 +22,7 @@ DAYS = ("2024-09-01", "2024-09-02", "2024-09-03")
 
 
 def test_runs_and_events_are_kept_in_sqlite_by_default(tmp_path: Path) -> None:
-    with new_instance(tmp_path, {**environment_of(tmp_path), POSTGRES_URL: ""}) as instance:
+    with instance_of(tmp_path / "home", {**environment_of(tmp_path), POSTGRES_URL: ""}) as instance:
         assert isinstance(instance.event_log_storage, EventLog)
         assert (tmp_path / "home" / "history").is_dir()
 
@@ -60,7 +61,10 @@ def test_one_variable_moves_runs_and_events_to_postgresql(tmp_path: Path) -> Non
     land_three_days(site)
     with running_postgres(programs) as url:
         environment = {**environment_of(tmp_path), POSTGRES_URL: url}
-        with mock.patch.dict(os.environ, environment), new_instance(tmp_path, environment) as instance:
+        with (
+            mock.patch.dict(os.environ, environment),
+            instance_of(tmp_path / "home", environment) as instance,
+        ):
             assert isinstance(instance.event_log_storage, PostgresEventLogStorage)
             assert not (tmp_path / "home" / "history").exists()
             assert len(requests_of(site, instance)) == 1
@@ -74,12 +78,12 @@ def test_one_variable_moves_runs_and_events_to_postgresql(tmp_path: Path) -> Non
 def test_without_the_driver_the_message_says_what_to_do(tmp_path: Path) -> None:
     environment = {**environment_of(tmp_path), POSTGRES_URL: "postgresql://nobody@127.0.0.1/nothing"}
     with mock.patch.dict("sys.modules", {"dagster_postgres": None}), pytest.raises(RuntimeError) as raised:
-        new_instance(tmp_path, environment)
+        instance_of(tmp_path / "home", environment)
     assert "pip install '.[postgres]'" in str(raised.value)
 
 
 def test_a_source_and_backfills_have_one_run_at_a_time(tmp_path: Path) -> None:
-    with new_instance(tmp_path, environment_of(tmp_path)) as instance:
+    with instance_of(tmp_path / "home", environment_of(tmp_path)) as instance:
         limits = instance.get_concurrency_config().run_queue_config
         assert limits is not None
         assert [(each["key"], each["limit"]) for each in limits.tag_concurrency_limits] == [

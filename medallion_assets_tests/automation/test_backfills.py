@@ -9,7 +9,7 @@ import dagster as dg
 import yaml
 
 from medallion_assets.roots import project_folder
-from medallion_assets_tests.instance import running_instance
+from medallion_assets_tests.driven import driven
 from medallion_assets_tests.pipeline.sample import CONFIG, Site, alpaca, chat
 
 # Without sensors: nobody else takes what lands.
@@ -42,8 +42,7 @@ def test_command_lines_and_backfills_of_the_ui_end_in_the_bytes_of_one_range_run
         land(each)
     with dg.DagsterInstance.ephemeral() as instance:
         assert reference.run(DAYS[0], DAYS[-1], instance=instance).success
-    target = ("-f", str(definitions))
-    with running_instance(tmp_path / "running", target=target) as running:
+    with driven(tmp_path / "running", definitions=definitions) as running:
         selections = [
             (
                 "dagster",
@@ -66,7 +65,7 @@ def test_command_lines_and_backfills_of_the_ui_end_in_the_bytes_of_one_range_run
             ("dg", "launch", "--assets", "silver/sft_pairs,silver/profile", "--partition", DAYS[0]),
         ]
         for words in selections:
-            done = running.command(*words, *target)
+            done = running.command(*words)
             assert done.returncode == 0, done.stderr[-3000:]
         unit, gold = dg.AssetKey(["silver", "sft_pairs"]), dg.AssetKey(["gold", "packed"])
         runs = running.backfill([unit, gold], [DAYS[0], DAYS[2]])
