@@ -10,6 +10,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from medallion_assets.text.alphabet import Array
+from medallion_assets.text.buffers import content_of, offsets_of, touched
+
 VERSION = 2  # raised with every change of what follows
 
 LINE_ENDS = re.compile("\r\n?")
@@ -44,6 +51,7 @@ REPLACED: dict[int, str] = {
 }
 ASCII_REPLACED = bytes.maketrans(b"\x0b\x0c", b"\n\n")
 ASCII_DROPPED = bytes(code for code in DROPPED if code < 0x80)
+TAB, LINE_FEED, FIRST_PRINTABLE, DELETE = 0x09, 0x0A, 0x20, 0x7F
 # What may have to be replaced: beyond the basic plane any character, since ranges there make a search
 # ten times slower.
 SUSPECT = re.compile(
@@ -64,3 +72,15 @@ def clean_text(text: str) -> str:
     if SUSPECT.search(text):
         text = TAGS.sub(r"\1", text).translate(REPLACED)
     return unicodedata.normalize("NFC", text).strip()
+
+
+def may_be_cleaned(texts: pa.StringArray) -> Array:
+    """Which of these clean_text has to look at: bool (texts,). The others are ASCII that it would leave."""
+    content, borders = content_of(texts), offsets_of(texts)
+    control = (content < FIRST_PRINTABLE) & (content != TAB) & (content != LINE_FEED)
+    found = touched(np.flatnonzero(control | (content == DELETE)), borders)
+    found |= ~pc.string_is_ascii(texts).to_numpy(zero_copy_only=False)
+    said = np.flatnonzero(np.diff(borders))
+    for edge in (borders[:-1][said], borders[1:][said] - 1):
+        found[said] |= content[edge] <= FIRST_PRINTABLE
+    return found
