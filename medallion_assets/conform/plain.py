@@ -23,11 +23,11 @@ from medallion_assets.curate.gates.quality.thresholds import Quality
 from medallion_assets.records import Rejected, content_id
 from medallion_assets.schemas import MESSAGE, MESSAGES, SFT_PAIRS, SFT_UNIT
 from medallion_assets.text.alphabet import Array
-from medallion_assets.text.buffers import content_of, counts_of, offsets_of
+from medallion_assets.text.buffers import content_of, counts_of, offsets_of, touched
 from medallion_assets.units import Conversation, Message
 
-COLON = ord(":")
-ESCAPED_COLON = b"\\u003"  # or one of its neighbours
+COLON, BACKSLASH = ord(":"), ord("\\")
+REST_OF_AN_ESCAPED_COLON = b"u003"  # and one digit more, which makes it a colon or a neighbour of it
 SHAPES_KEPT = 1024
 
 
@@ -57,13 +57,15 @@ Reader = Callable[[bytes], Talk | None]
 def plain_rows(batch: pa.RecordBatch, read: Reader, quality: Quality) -> tuple[Array, pa.Table]:
     """The places in the batch of rows that go on, ascending, and what they are conformed to, without origin.
 
-    `read` gives None, or raises msgspec.DecodeError, for a record that is not plain.
+    `read` gives None, or raises msgspec.DecodeError, for a record that is not plain. A record that has more
+    colons than we know of has keys that we have not seen, or one twice: a colon follows each.
     """
     places, talks = _talks(batch, read)
     turns = [turn for talk in talks for turn in talk.turns]
     first = np.cumsum([0, *(len(talk.turns) for talk in talks)], dtype=np.int64)
     said = pa.array([turn.content for turn in turns], pa.string())
-    sure = _has_all_keys(batch.column("raw").take(pa.array(places, pa.int64())), talks, said, first)
+    spoken = counts_of(COLON, content_of(said), offsets_of(said)[first])
+    sure = _colons_in(batch.column("raw"))[places] == spoken + [talk.colons for talk in talks]
     said = _cleaned(turns, said)
     sure &= _says_something(said, first)
     for row in np.flatnonzero(sure & may_be_rejected(quality, said, first)).tolist():
@@ -85,8 +87,6 @@ def _talks(batch: pa.RecordBatch, read: Reader) -> tuple[list[int], list[Talk]]:
 
 
 def _talk(raw: bytes, read: Reader) -> Talk | None:
-    if ESCAPED_COLON in raw:
-        return None
     try:
         talk = read(raw)
     except msgspec.DecodeError:
@@ -110,13 +110,13 @@ def _roles(named: tuple[str, ...]) -> tuple[str, ...] | None:
     return roles if first_reject(talk, GATES[SFT_UNIT]) is None else None
 
 
-def _has_all_keys(raws: pa.StringArray, talks: Sequence[Talk], said: pa.StringArray, first: Array) -> Array:
-    """Whether no key is given twice, nor one that we have not seen: a colon follows each, and others are
-    within strings."""
-    found = counts_of(COLON, content_of(raws), offsets_of(raws))
-    spoken = counts_of(COLON, content_of(said), offsets_of(said)[first])
-    seen: Array = found == spoken + np.array([talk.colons for talk in talks], np.int64)
-    return seen
+def _colons_in(raws: pa.StringArray) -> Array:
+    """How many each text has: int64 (texts,); -1 where one may be spelt as an escape."""
+    content, borders = content_of(raws), offsets_of(raws)
+    escapes = np.flatnonzero(content[: -len(REST_OF_AN_ESCAPED_COLON)] == BACKSLASH)
+    for distance, sign in enumerate(REST_OF_AN_ESCAPED_COLON, start=1):
+        escapes = escapes[content[escapes + distance] == sign]
+    return np.where(touched(escapes, borders), -1, counts_of(COLON, content, borders))
 
 
 def _cleaned(turns: Sequence[Turn], said: pa.StringArray) -> pa.StringArray:
