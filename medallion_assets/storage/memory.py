@@ -26,8 +26,8 @@ def kept_for_the_next_batch() -> Iterator[None]:
     """Memory goes back to the system at the end alone, and old objects are left alone until then.
 
     glibc would return what a batch needed, and the next have it mapped and zeroed again, page by page: a
-    twentieth of all time. The garbage collector would walk all of Dagster for every few batches, and a batch's
-    rows many times over.
+    twentieth of all time. The garbage collector would walk all of Dagster for every few batches, and the rows
+    of each many times over.
     """
     thresholds = gc.get_threshold()
     gc.freeze()

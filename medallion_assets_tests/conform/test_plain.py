@@ -16,7 +16,6 @@ from medallion_assets.conform.conform import conform_batches
 from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import format_names, load_format
 from medallion_assets.conform.plain import plain_rows
-from medallion_assets.curate.clean import clean_text, may_be_cleaned
 from medallion_assets.curate.gates.quality import texts
 from medallion_assets.curate.gates.quality.screen import may_be_damaged
 from medallion_assets.curate.gates.quality.thresholds import DEFAULT_QUALITY, Quality
@@ -95,13 +94,6 @@ def test_what_is_plain_is_made_at_once() -> None:
     places, rows = plain_rows(batch, load_format("messages").plain, DEFAULT_QUALITY)
     assert places.tolist() == [0, 1, 2]
     assert [turn["content"] for turn in rows.column("messages")[0].as_py()] == ["a: é", "«b» ¶ “c”"]
-
-
-@given(st.lists(TEXTS, max_size=5))
-def test_what_needs_no_cleaning_is_clean(given_texts: list[str]) -> None:
-    needed = may_be_cleaned(pa.array(given_texts, pa.string()))
-    left = [text for text, touched in zip(given_texts, needed.tolist(), strict=True) if not touched]
-    assert [clean_text(text) for text in left] == left
 
 
 @given(st.lists(TEXTS, max_size=5))
