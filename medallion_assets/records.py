@@ -26,6 +26,11 @@ class Rejected(Exception):
         self.detail = detail[:MAX_DETAIL_CHARACTERS]
         super().__init__(f"{reason}: {detail}")
 
+    def untraced(self) -> Rejected:
+        """The same, to be kept: a traceback holds all frames up to here, and all that is in them."""
+        self.__traceback__ = None  # of which one may hold this
+        return Rejected(self.reason, self.detail)
+
 
 def parsed_json(text: str) -> Any:
     """The value; raises msgspec.DecodeError where there is none, RecursionError beyond MAX_JSON_DEPTH.

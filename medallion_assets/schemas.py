@@ -38,6 +38,10 @@ class TableSchema:
     def arrow(self) -> pa.Schema:
         return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in self.columns])
 
+    @property
+    def without_origin(self) -> pa.Schema:
+        return pa.schema([column for column in self.arrow if column.name not in ORIGIN])
+
     def table(self, rows: Iterable[dict[str, object]]) -> pa.Table:
         return pa.Table.from_pylist(list(rows), schema=self.arrow)
 

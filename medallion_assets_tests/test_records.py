@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -42,3 +43,21 @@ def test_a_key_twice_is_refused_however_it_is_spelt(
     beside, first, second = map(json.dumps, values)
     with pytest.raises(Rejected, match="duplicate_key"):
         strict_json(f"[{beside}, {{{plain(key)}: {first}, {spelt(key)}: {second}}}]")
+
+
+def test_a_reject_that_is_kept_holds_nothing_of_where_it_was_raised() -> None:
+    class Held:
+        pass
+
+    def refused() -> None:
+        held = Held()
+        seen.append(weakref.ref(held))
+        refusal = Rejected("reason", "detail")  # a frame that holds its own exception is a cycle
+        raise refusal
+
+    seen: list[weakref.ref[Held]] = []
+    try:
+        refused()
+    except Rejected as reject:
+        kept = reject.untraced()
+    assert (kept.reason, kept.detail, seen[0]()) == ("reason", "detail", None)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from medallion_assets.conform.delivery import Delivery, Options
 from medallion_assets.conform.format import Format
+from medallion_assets.conform.plain import plain_rows
 from medallion_assets.curate.clean import clean_text
 from medallion_assets.curate.gates import GATES, Gate, first_reject
 from medallion_assets.curate.gates.quality import quality_gates
@@ -20,6 +22,7 @@ from medallion_assets.curate.gates.quality.thresholds import DEFAULT_QUALITY, Qu
 from medallion_assets.curate.reward import verify_reward
 from medallion_assets.records import Rejected, strict_json
 from medallion_assets.schemas import ORIGIN, REJECTS, UNIT_SCHEMAS, TableSchema
+from medallion_assets.text.alphabet import Array
 from medallion_assets.units import Rollout
 
 # What a record is made of; its provenance passes by.
@@ -36,33 +39,42 @@ def conform_batches(
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
     """For each batch of bronze rows, the conformed rows and the rejects: every row is in one of the two."""
     gates = (*GATES[unit], *quality_gates(quality, unit))
+    schema = UNIT_SCHEMAS[unit]
     for batch in batches:
         rows: list[dict[str, Any]] = []
         rejects: list[dict[str, Any]] = []
-        kept: list[int] = []
         gone: list[int] = []
-        for place, bronze in enumerate(batch.select(READ).to_pylist()):
+        settled, plain = _plain(batch, format_, quality)
+        left = np.setdiff1d(np.arange(batch.num_rows), settled)
+        for place, bronze in zip(left.tolist(), batch.select(READ).take(left).to_pylist(), strict=True):
             try:
                 rows.append(_conformed(bronze, format_, options, gates))
-                kept.append(place)
             except Rejected as reject:
                 rejects.append(reject_row(bronze, reject))
                 gone.append(place)
-        yield _placed(rows, UNIT_SCHEMAS[unit], batch, kept), _placed(rejects, REJECTS, batch, gone)
+        made = [*plain, pa.Table.from_pylist(rows, schema.without_origin)]
+        kept = np.concatenate([settled, np.setdiff1d(left, gone)])
+        lost = pa.Table.from_pylist(rejects, REJECTS.without_origin)
+        yield _placed(made, schema, batch, kept), _placed([lost], REJECTS, batch, np.array(gone, np.int64))
 
 
-def _placed(
-    rows: list[dict[str, Any]], schema: TableSchema, batch: pa.RecordBatch, places: list[int]
-) -> pa.Table:
-    """The rows with the provenance of those in the batch that they were made of."""
-    landed = pa.Table.from_batches([batch]).select(ORIGIN).take(pa.array(places, pa.int64()))
-    own = pa.schema([column for column in schema.arrow if column.name not in ORIGIN])
-    made = pa.Table.from_pylist(rows, schema=own)
-    columns = {
-        **dict(zip(own.names, made.columns, strict=True)),
-        **dict(zip(ORIGIN, landed.columns, strict=True)),
-    }
-    return pa.Table.from_arrays([columns[name] for name in schema.arrow.names], schema=schema.arrow)
+def _plain(batch: pa.RecordBatch, format_: Format, quality: Quality) -> tuple[Array, list[pa.Table]]:
+    """The places of what is made at once, and it; the rest is for the loop."""
+    if format_.plain is None:
+        return np.zeros(0, np.int64), []
+    places, rows = plain_rows(batch, format_.plain, quality)
+    return places, [rows]
+
+
+def _placed(made: Sequence[pa.Table], schema: TableSchema, batch: pa.RecordBatch, places: Array) -> pa.Table:
+    """The rows in the order of their places in the batch, with the provenance of what they were made of."""
+    order = np.argsort(places)
+    rows = pa.concat_tables(made)
+    if (order[1:] < order[:-1]).any():
+        rows = rows.combine_chunks().take(pa.array(order))
+    landed = pa.Table.from_batches([batch]).select(ORIGIN).take(pa.array(places[order]))
+    columns = [(landed if name in ORIGIN else rows).column(name) for name in schema.arrow.names]
+    return pa.Table.from_arrays(columns, schema=schema.arrow)
 
 
 def _conformed(

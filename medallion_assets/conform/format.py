@@ -14,6 +14,7 @@ from typing import Any
 
 from medallion_assets.conform import formats
 from medallion_assets.conform.delivery import Delivery, Options
+from medallion_assets.conform.plain import Reader
 from medallion_assets.units import Record
 
 
@@ -32,6 +33,7 @@ class Format:
     problems: Callable[[str, Options], Iterator[str]] = _no_problems
     columns: tuple[str, ...] | None = None
     marker: str | None = None
+    plain: Reader | None = None
 
 
 @cache
@@ -50,4 +52,5 @@ def load_format(name: str) -> Format:
         problems=getattr(module, "problems", _no_problems),
         columns=getattr(module, "COLUMNS", None),
         marker=getattr(module, "MARKER", None),
+        plain=getattr(module, "plain", None),
     )

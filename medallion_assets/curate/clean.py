@@ -10,6 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
+import numpy as np
+import pyarrow as pa
+
+from medallion_assets.text.alphabet import Array
+from medallion_assets.text.buffers import content_of, offsets_of, touched
+
 VERSION = 2  # raised with every change of what follows
 
 LINE_ENDS = re.compile("\r\n?")
@@ -44,6 +50,7 @@ REPLACED: dict[int, str] = {
 }
 ASCII_REPLACED = bytes.maketrans(b"\x0b\x0c", b"\n\n")
 ASCII_DROPPED = bytes(code for code in DROPPED if code < 0x80)
+TAB, LINE_FEED, FIRST_PRINTABLE, DELETE = 0x09, 0x0A, 0x20, 0x7F
 # What may have to be replaced: beyond the basic plane any character, since ranges there make a search
 # ten times slower.
 SUSPECT = re.compile(
@@ -64,3 +71,27 @@ def clean_text(text: str) -> str:
     if SUSPECT.search(text):
         text = TAGS.sub(r"\1", text).translate(REPLACED)
     return unicodedata.normalize("NFC", text).strip()
+
+
+def may_be_cleaned(texts: pa.StringArray) -> Array:
+    """Which of these clean_text has to look at: bool (texts,). The others it would leave as they are."""
+    content, borders = content_of(texts), offsets_of(texts)
+    control = (content < FIRST_PRINTABLE) & (content != TAB) & (content != LINE_FEED)
+    found = touched(np.flatnonzero(control | (content == DELETE)), borders)
+    found |= touched(_unusual(content), borders)
+    said = np.flatnonzero(np.diff(borders))
+    for edge in (borders[:-1][said], borders[1:][said] - 1):
+        found[said] |= content[edge] <= FIRST_PRINTABLE
+    return found
+
+
+def _unusual(content: Array) -> Array:
+    """Where characters begin that are neither ASCII nor Latin letters and signs or typographic quotes and
+    dashes, as their bytes in UTF-8 tell. Those stay as they are, whatever they stand beside."""
+    beyond = np.flatnonzero(content >= 0xC2)
+    first, second, third = (content.take(beyond + distance, mode="clip") for distance in range(3))
+    letter = (first >= 0xC3) & (first <= 0xCA)  # U+00C0 to U+02BF
+    sign = (first == 0xC2) & (second > 0xA0) & (second != 0xAD)  # U+00A1 to U+00BF, less the soft hyphen
+    mark = (first == 0xE2) & (second == 0x80) & (third >= 0x90) & (third < 0xA8)  # U+2010 to U+2027
+    unusual: Array = beyond[~(letter | sign | mark)]
+    return unusual

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from mmap import ACCESS_READ, mmap
+from mmap import ACCESS_READ, MADV_DONTNEED, mmap
 from pathlib import Path
+from weakref import WeakSet
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from medallion_assets.text.alphabet import Array
 
 # Each holds a file descriptor, of which a process has 1024.
 MAPPED_FILES = 512
+_in_place: WeakSet[mmap] = WeakSet()
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,15 @@ def shingles_in(path: Path, rows: Array) -> Array:
 def in_place(path: Path) -> mmap:
     """Not by pa.memory_map, which has the system fetch all of a file for the few rows that are looked at."""
     with path.open("rb") as file:
-        return mmap(file.fileno(), 0, access=ACCESS_READ)
+        content = mmap(file.fileno(), 0, access=ACCESS_READ)
+    _in_place.add(content)
+    return content
+
+
+def let_go() -> None:
+    """What was looked at in place leaves this process's memory; who looks again has it from the system's."""
+    for content in tuple(_in_place):
+        content.madvise(MADV_DONTNEED)
 
 
 def _fixed_width(batch: pa.RecordBatch, column: str, width: int) -> Array:

@@ -10,7 +10,7 @@ from pathlib import Path
 from medallion_assets.curate import removals
 from medallion_assets.curate.buckets import FOLDER_NAME
 from medallion_assets.curate.dedup import twins_of_today
-from medallion_assets.curate.deposits import deposits
+from medallion_assets.curate.deposits import deposits, let_go
 from medallion_assets.curate.fingerprint import CODE as FINGERPRINT_CODE
 from medallion_assets.curate.policy import newest_versions, split_stale
 from medallion_assets.schemas import UNIT_SCHEMAS
@@ -124,6 +124,7 @@ class UnitStage:
         seen = deposits(store, self.conformed, upto=key)
         folder = store.root / FOLDER_NAME / self.unit
         twins = twins_of_today(seen, key, threshold=self.near_threshold, folder=folder)
+        let_go()
         duplicates = removals.duplicates(store, self.unit, twins)
         contaminated = removals.contaminated(store, self.contamination, key)
         newest = self._newest_versions(store, key)

@@ -114,7 +114,7 @@ class _Talks:
         try:
             self._alone(columns, row)
         except Rejected as reject:
-            return reject
+            return reject.untraced()
         return None
 
     def _alone(self, columns: Columns, row: int) -> Rendered:

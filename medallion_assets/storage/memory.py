@@ -17,6 +17,8 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 KEPT_BYTES = 64 << 20
 ASKED_FOR_BYTES = 16 << 20
 LARGEST_KEPT_BYTES = 32 << 20  # the most that glibc allows
+# How many new objects make Python look for cycles: some batches' rows, which go without being looked for.
+NEW_OBJECTS = 50_000
 
 
 @contextmanager
@@ -24,9 +26,12 @@ def kept_for_the_next_batch() -> Iterator[None]:
     """Memory goes back to the system at the end alone, and old objects are left alone until then.
 
     glibc would return what a batch needed, and the next have it mapped and zeroed again, page by page: a
-    twentieth of all time. The garbage collector would walk all of Dagster for every few batches.
+    twentieth of all time. The garbage collector would walk all of Dagster for every few batches, and the rows
+    of each many times over.
     """
+    thresholds = gc.get_threshold()
     gc.freeze()
+    gc.set_threshold(NEW_OBJECTS, *thresholds[1:])
     if libc := _glibc():
         libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
         libc.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
@@ -34,6 +39,7 @@ def kept_for_the_next_batch() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.set_threshold(*thresholds)
         gc.unfreeze()
         if libc:
             libc.malloc_trim(0)

@@ -6,11 +6,12 @@ import hashlib
 import sys
 import unicodedata
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.curate.clean import VERSION, clean_text
+from medallion_assets.curate.clean import VERSION, clean_text, may_be_cleaned
 
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 # Arbitrary text, thick with what cleaning is about.
@@ -123,3 +124,22 @@ def test_another_cleaning_has_another_version() -> None:
 )
 def test_cleaning_by_example(text: str, cleaned: str) -> None:
     assert clean_text(text) == cleaned
+
+
+def left_alone(texts: list[str]) -> list[str]:
+    needed = may_be_cleaned(pa.array(texts, pa.string())).tolist()
+    return [text for text, touched in zip(texts, needed, strict=True) if not touched]
+
+
+@given(st.lists(TEXTS, max_size=5))
+def test_what_needs_no_cleaning_is_clean(given_texts: list[str]) -> None:
+    left = left_alone([text.encode(errors="replace").decode() for text in given_texts])
+    assert [clean_text(text) for text in left] == left
+
+
+def test_no_character_that_is_cleaned_is_overlooked_wherever_it_stands() -> None:
+    characters = [each for each in EVERY_CHARACTER if not 0xD800 <= ord(each) < 0xE000]
+    for text in ("{}a", "a{}b\u0301", "a{}"):
+        left = left_alone([text.format(each) for each in characters])
+        assert [clean_text(each) for each in left] == left
+    assert {"\u00e9", "\u00df", "\u2019", "\u2014"} < set(left_alone(characters))

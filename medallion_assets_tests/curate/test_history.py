@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from medallion_assets.curate import buckets as buckets_module
 from medallion_assets.curate import deposits as deposits_module
 from medallion_assets.curate.buckets import sweep
-from medallion_assets.curate.deposits import Deposit, deposits, fingerprints_in
+from medallion_assets.curate.deposits import Deposit, deposits, fingerprints_in, let_go
 from medallion_assets.curate.history import History
 from medallion_assets.schemas import FINGERPRINTS
 from medallion_assets.storage import store as store_module
@@ -58,6 +58,13 @@ def history(store: PartitionStore) -> History:
 def plain(history: History) -> list[Row]:
     """All rows of all files, in the order of records."""
     return [row for each in history.deposits for row in filed(each.path)]
+
+
+def test_what_was_let_go_is_there_again(history: History) -> None:
+    everything = np.arange(len(history))
+    before = history.shingles(everything)[0].tolist()
+    let_go()
+    assert history.shingles(everything)[0].tolist() == before
 
 
 def test_deposits_come_by_day_then_by_the_rank_of_their_source(store: PartitionStore) -> None:

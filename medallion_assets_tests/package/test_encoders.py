@@ -17,6 +17,7 @@ from medallion_assets.package.tokens.encoders import (
     by_fastokens,
     by_tokenizers,
     encoder,
+    once_it_pays,
     same_ids,
 )
 from medallion_assets.package.tokens.hostile_texts import hostile_texts
@@ -116,6 +117,15 @@ def test_a_difference_found_in_a_run_stops_it_and_counts_from_then_on(
     with pytest.raises(EncodersDisagree, match=r"seen for the first time.*run the partition again"):
         encoder(shipped().core, proofs)(["seen for the first time", "b"])
     assert same_ids(encoder(shipped().core, proofs), RIGHT, ["seen for the first time", "b"])
+
+
+def test_the_fastest_is_prepared_once_and_only_for_much_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared: list[str] = []
+    monkeypatch.setattr(encoders, "SMALL_CHARACTERS", 5)
+    encode = once_it_pays(RIGHT, lambda: prepared.append("fast") or RIGHT)
+    found = [(encode([text]).ids.tolist(), len(prepared)) for text in ("abc", "de", "f", "g")]
+    assert [ids for ids, _ in found] == [RIGHT([text]).ids.tolist() for text in ("abc", "de", "f", "g")]
+    assert [count for _, count in found] == [0, 0, 1, 1]
 
 
 def test_another_tokenizer_or_build_has_its_own_proof(

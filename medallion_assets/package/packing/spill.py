@@ -41,10 +41,11 @@ class TokenSpill:
         self._file.close()
 
     def append(self, sequence: Signed) -> None:
+        length = len(sequence)
         self._starts.append(self._end)
-        self.lengths.append(len(sequence))
+        self.lengths.append(length)
         self._file.write(sequence.data)
-        self._end += len(sequence)
+        self._end += length
 
     def gather(self, numbers: Sequence[int]) -> Signed:
         """These sequences, one after the other."""

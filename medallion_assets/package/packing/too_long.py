@@ -21,7 +21,7 @@ def ranges_of(signed: Signed, rules: Packaging) -> Sequence[Range] | Rejected:
     """The token ranges [start, end) that become documents, in order; each has something to learn."""
     if len(signed) > rules.max_length:
         return TOO_LONG[rules.too_long](signed, rules.max_length)
-    if signed.max(initial=-1) < 0:
+    if not len(signed) or signed[signed.argmax()] < 0:  # max() takes three times as long
         return Rejected("nothing_to_learn", "the template leaves no token of the assistant's")
     return [(0, len(signed))]
 

@@ -79,7 +79,7 @@ class RenderedBatch:
             self.reject(row, not_shown())
 
     def reject(self, row: int, reject: Rejected) -> None:
-        self.rejects[row] = reject
+        self.rejects[row] = reject.untraced()
         self._texts[row] = None
 
     def left(self) -> list[int]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # One text of so many is encoded by both, and the first of each batch.
 COMPARED_SHARE = 1000
+# `tokenizers` is done with so much before fastokens has read a large vocabulary and proven itself.
+SMALL_CHARACTERS = 1 << 20
 
 
 class EncodersDisagree(RuntimeError):
@@ -93,6 +95,19 @@ def encoder(core: Tokenizer, proofs: Proofs) -> Encode:
         return right
     proof = proofs.known() or _proven(core, fast, right, proofs)
     return _compared(fast, right, proofs) if proof.identical else right
+
+
+def once_it_pays(right: Encode, prepared: Callable[[], Encode]) -> Encode:
+    """Encodes with the one at hand, up to where preparing the fastest is worth it: most days are small."""
+    fastest = cache(prepared)
+    so_far = 0
+
+    def encode(texts: Sequence[str]) -> Flat:
+        nonlocal so_far
+        so_far += sum(map(len, texts))
+        return right(texts) if so_far <= SMALL_CHARACTERS else fastest()(texts)
+
+    return encode
 
 
 def by_tokenizers(core: Tokenizer) -> Encode:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from medallion_assets.package.tokens.encode import Encode
-from medallion_assets.package.tokens.encoders import Proofs, encoder
+from medallion_assets.package.tokens.encoders import Proofs, by_tokenizers, encoder, once_it_pays
 from medallion_assets.package.tokens.vocabulary import Vocabulary, vocabulary
 
 if TYPE_CHECKING:
@@ -81,7 +81,8 @@ class LoadedTokenizer:
     @cached_property
     def encode(self) -> Encode:
         """Texts to ids, by the fastest library that is proven right for this tokenizer."""
-        return encoder(self.core, Proofs(self.identity, self.proofs))
+        proofs = Proofs(self.identity, self.proofs)
+        return once_it_pays(by_tokenizers(self.core), lambda: encoder(self.core, proofs))
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

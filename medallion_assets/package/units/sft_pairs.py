@@ -68,7 +68,7 @@ def _kept(outcomes: Outcomes, documents: Documents, rules: Packaging) -> list[di
 
 def _row_group(bins: Sequence[Sequence[int]], documents: Documents, schema: TableSchema) -> pa.Table:
     numbers = [document for bin_ in bins for document in bin_]
-    lengths = np.array([documents.lengths[number] for number in numbers], np.int32)
+    lengths = np.asarray(documents.lengths)[numbers]
     document_borders = np.cumsum([0, *map(len, bins)]).astype(np.int32)
     token_borders = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])[document_borders]
     ids, labels = ids_and_labels(documents.tokens(numbers))
