@@ -161,7 +161,7 @@ class PartWriter:
     def abandon(self) -> None:
         """Drops everything written so far; what a broken disk says to that must not hide the first error."""
         for close in (self._writer.close, self._sink.close):
-            with suppress(OSError, pa.ArrowException):
+            with suppress(OSError, ValueError, pa.ArrowException):  # ValueError: it is closed already
                 close()
         self._temporary.unlink(missing_ok=True)
 
