@@ -32,6 +32,7 @@ Disturb = Callable[[], None]
 def write_disturbed(said: Path, disturb: Disturb, name: str, folder: Path) -> None:
     """Leaves the error's words behind, opened beforehand: it may be descriptors or room that is lacking."""
     with said.open("w") as file:
+        os.dup2(file.fileno(), 2)  # libraries that run out of memory say so themselves
         try:
             disturb()
             write(name, folder)
