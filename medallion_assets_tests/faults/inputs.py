@@ -245,7 +245,7 @@ def _nested(path: Path) -> None:
 BOMBS: tuple[tuple[str, Callable[[Path], None], list[Any]], ...] = (
     ("zeros.jsonl.gz", _repeated(gzipped, bytes(1024)), ["compression_ratio"]),
     ("zeros.jsonl.zst", _repeated(zstd, bytes(1024)), ["compression_ratio"]),
-    ("lines.jsonl.gz", _repeated(gzipped, b"{}\n\n"), ["compression_ratio"]),
+    ("lines.jsonl.gz", _repeated(gzipped, b"{}" + b" " * 1021 + b"\n"), ["compression_ratio"]),
     ("array.json.zst", _repeated(zstd, b"[" * 1024), ["compression_ratio"]),
     ("long_line.jsonl", _zeros(b"{"), [0, "too_large"]),
     ("long_array.json", _zeros(b"["), ["broken_json_array"]),
