@@ -14,7 +14,7 @@ import pyarrow as pa
 from medallion_assets.automation.settle import outdated_days
 from medallion_assets.storage.manifest import Digests
 from medallion_assets.storage.parts import PartWriter, SchemaMismatch
-from medallion_assets.storage.store import Build, PartitionStore
+from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter
 from medallion_assets_tests.faults.fault import Fault, chance
 from medallion_assets_tests.faults.layers import (
     CONFIG,
@@ -147,6 +147,14 @@ def _drifted_rows(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
             yield None if named and rows_of(store, SILVER) == [1, 2, 3] else f"{rows.schema}: {error}"
         else:
             yield f"{rows.schema} was taken"
+
+
+def _same(digests: Digests) -> Digests:
+    return digests
+
+
+def _write(rows: pa.Table, writer: PartitionWriter) -> None:
+    writer.rows(rows)
 
 
 DRIFTS = (

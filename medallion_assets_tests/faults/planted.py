@@ -1,4 +1,4 @@
-"""Row 49: code planted where data is expected: pickles, modules that a tokenizer names, templates that reach out.
+"""Row 49: code where data is expected: pickles, modules that a tokenizer names, templates that reach out.
 
 Every build here runs under Python's audit hooks, which tell of each pickle, process, connection and module.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 from medallion_assets.config import PipelineConfig
 from medallion_assets.roots import project_folder
+from medallion_assets.storage.manifest import Manifest
 from medallion_assets_tests.faults.children import start
 from medallion_assets_tests.faults.fault import Fault, chance
 from medallion_assets_tests.faults.layers import CONFIG, DAYS, land_first
@@ -101,7 +102,7 @@ def build_watched(folder: Path, tokenizer: Path, said: Path) -> None:
 
 
 def _reaching_templates(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
-    """A template that reaches out of its sandbox: an error, and nothing is packaged by it."""
+    """A template that reaches out of its sandbox: each record is rejected, or the run fails."""
     for seed in seeds:
         folder, sign = ground / str(seed), ground / str(seed) / "SENTINEL"
         tokenizer = folder / "tokenizer"
@@ -111,11 +112,12 @@ def _reaching_templates(ground: Path, seeds: Iterable[int]) -> Iterator[str | No
         (tokenizer / "chat_template.jinja").write_text(reaching + template)
         land_first(Works(folder, CONFIG))
         code = start(build_watched, folder, tokenizer, folder / "said").wait()
-        gold = list((folder / "data/gold").rglob("_manifest.json"))
-        yield None if code and not gold and not sign.exists() else f"{reaching}: ended with {code}, {gold}"
+        manifests = map(Manifest.read, (folder / "data/gold").rglob("_manifest.json"))
+        rows = sum(manifest.rows for manifest in manifests)
+        yield f"{reaching}: ended with {code}, {rows} rows" if rows or sign.exists() else None
 
 
 FAULTS = (
     Fault("planted_code", "49", "nothing is executed or unpickled", _planted_code, quick=1, full=20),
-    Fault("reaching_templates", "49", "nothing leaves the sandbox", _reaching_templates, 2, 30),
+    Fault("reaching_templates", "49", "A, nothing leaves the sandbox", _reaching_templates, 2, 30),
 )
