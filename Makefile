@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # path: .env is generated, and read by Dagster's own commands.
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup home demo dev test trainers lint types ci bench soak screenshots lock clean
+.PHONY: setup home demo dev test faults trainers lint types ci bench soak screenshots lock clean
 
 setup: $(VENV)/.ready home
 
@@ -34,6 +34,10 @@ dev: setup
 
 test: setup
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Every fault at full length, some hours; FAULTS_SCALE=0.1 makes a tenth of the injections.
+faults: setup
+	$(BIN)/python -m medallion_assets_tests.faults
 
 # An environment of its own, with PyTorch. The build for the processor alone is a tenth of the other one's size:
 # where pip finds both, as on Linux, it takes that of PyTorch's own index for it, if PIP_EXTRA_INDEX_URL names it.

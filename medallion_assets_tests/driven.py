@@ -1,7 +1,7 @@
 """An instance with its data beside it, driven as people do: by command lines and by the UI's backfills.
 
-Belongs here: its folders and what a person can start. Does not: processes and readiness (instance.py), or what is
-tried on it.
+Belongs here: its folders and what a person can start. Does not: processes and readiness (instance.py), or
+what is tried on it.
 """
 
 from __future__ import annotations

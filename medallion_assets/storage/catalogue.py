@@ -7,12 +7,12 @@ It is rebuilt beside the old one and swapped in, so whoever has it open keeps a 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from medallion_assets.storage import files
-from medallion_assets.storage.manifest import MANIFEST_NAME, Manifest
-from medallion_assets.storage.store import CURRENT_VERSION_NAME
+from medallion_assets.storage.manifest import MANIFEST_NAME
+from medallion_assets.storage.present import generations
 
 
 def refresh(data: Path, warehouse: Path) -> None:
@@ -57,22 +57,14 @@ def _views(data: Path) -> dict[str, str]:
     rejects: list[str] = []
     for layer in ("bronze", "silver", "gold"):
         for table in sorted((data / layer).glob("*")):
-            generations = list(_generations(table))
-            if rows := [folder / part.name for folder, manifest in generations for part in manifest.parts]:
+            found = list(generations(table))
+            if rows := [folder / part.name for folder, manifest in found for part in manifest.parts]:
                 views[f'{layer}."{table.name}"'] = f"SELECT * FROM {_read(rows)}"
-            if lost := [folder / part.name for folder, manifest in generations for part in manifest.rejects]:
+            if lost := [folder / part.name for folder, manifest in found for part in manifest.rejects]:
                 rejects.append(f"SELECT '{layer}/{table.name}' AS rejected_by, * FROM {_read(lost)}")
     if rejects:
         views['silver."rejects"'] = " UNION ALL ".join(rejects)
     return views
-
-
-def _generations(table: Path) -> Iterator[tuple[Path, Manifest]]:
-    """The partitions of a table, of its current version if it has versions."""
-    current = table / CURRENT_VERSION_NAME
-    root = table / f"v={current.read_text().strip()}" if current.exists() else table
-    for manifest in sorted(root.glob(f"dt=*/{MANIFEST_NAME}")):
-        yield manifest.parent, Manifest.read(manifest)
 
 
 def _read(paths: list[Path]) -> str:

@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import dagster as dg
@@ -22,6 +23,7 @@ from medallion_assets.storage import catalogue
 from medallion_assets.storage.attempts import counted_overwrite
 from medallion_assets.storage.manifest import Digests, Manifest
 from medallion_assets.storage.memory import kept_for_the_next_batch
+from medallion_assets.storage.parts import read_batches
 from medallion_assets.storage.store import Append, Build, MissingPartition, PartitionStore, Table, Written
 
 UNPARTITIONED = "all"
@@ -239,7 +241,8 @@ def _build_of(rows: pa.Table) -> Build:
 def _read_table(paths: list[str]) -> pa.Table:
     import pyarrow.parquet as pq
 
-    return pa.concat_tables(pq.read_table(path, partitioning=None) for path in paths)
+    batches = read_batches([Path(path) for path in paths])  # which misses no row unsaid
+    return pa.Table.from_batches(batches, pq.read_schema(paths[0]))
 
 
 def _read_dataset(paths: list[str]) -> Any:

@@ -45,6 +45,16 @@ class SchemaMismatch(ValueError):
         )
 
 
+class DamagedPart(OSError):
+    """A file of the store that does not hold what was written."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path} is damaged: {why}. `medallion verify --rebuild` makes it again from what is sound"
+        )
+
+
 def schema_differences(found: pa.Schema, declared: pa.Schema) -> list[str]:
     """Every way in which `found` is not `declared`: missing, unexpected, other type, other order."""
     differences = [
@@ -162,7 +172,7 @@ class PartWriter:
     def abandon(self) -> None:
         """Drops everything written so far; what a broken disk says to that must not hide the first error."""
         for close in (self._writer.close, self._sink.close):
-            with suppress(OSError, pa.ArrowException):
+            with suppress(OSError, ValueError, pa.ArrowException):  # ValueError: it is closed already
                 close()
         self._temporary.unlink(missing_ok=True)
 
@@ -229,12 +239,35 @@ def group_ends(sizes: Sizes, max_rows: int, max_bytes: int) -> list[int]:
 def read_batches(
     paths: Sequence[Path], columns: Sequence[str] | None = None, *, rows: int = READ_BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of these parts in order, a bounded batch at a time, with page checksums verified."""
+    """The rows of these parts in order, a bounded batch at a time, with page checksums verified.
+
+    Raises DamagedPart where there would be fewer rows than were written, or none of a column.
+    """
     for path in paths:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            progress.reading(file.metadata.num_rows)
-            for batch in file.iter_batches(batch_size=rows, columns=list(columns) if columns else None):
-                pieces = -(-batch.nbytes // READ_BATCH_BYTES)
-                step = max(1, batch.num_rows // max(pieces, 1))
-                yield from (batch.slice(start, step) for start in range(0, batch.num_rows, step))
-                progress.advance(batch.num_rows)
+        try:
+            yield from _batches_of(path, list(columns) if columns else None, rows)
+        except (pa.ArrowException, OSError) as error:
+            if (
+                isinstance(error, DamagedPart | FileNotFoundError)
+                or getattr(error, "errno", None) is not None
+            ):
+                raise
+            raise DamagedPart(path, str(error)) from error
+
+
+def _batches_of(path: Path, columns: list[str] | None, rows: int) -> Iterator[pa.RecordBatch]:
+    seen = 0
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        if missing := sorted(
+            set(columns or ()) - set(file.schema_arrow.names)
+        ):  # Arrow leaves them out unsaid
+            raise DamagedPart(path, f"it has no column {', '.join(missing)}")
+        progress.reading(file.metadata.num_rows)
+        for batch in file.iter_batches(batch_size=rows, columns=columns):
+            seen += batch.num_rows
+            pieces = -(-batch.nbytes // READ_BATCH_BYTES)
+            step = max(1, batch.num_rows // max(pieces, 1))
+            yield from (batch.slice(start, step) for start in range(0, batch.num_rows, step))
+            progress.advance(batch.num_rows)
+        if seen != file.metadata.num_rows:  # a damaged page header ends the file, for Arrow
+            raise DamagedPart(path, f"{seen} of its {file.metadata.num_rows} rows were found")

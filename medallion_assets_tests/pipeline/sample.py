@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,13 +12,12 @@ import dagster as dg
 from medallion_assets import build_pipeline
 from medallion_assets.automation.settle import landed_days
 from medallion_assets.config import PipelineConfig
-from medallion_assets.roots import Roots, project_folder
 from medallion_assets.stage import is_outdated
-from medallion_assets.stages import PipelineStages, stages_of
+from medallion_assets.stages import PipelineStages
 from medallion_assets.storage.still import StillStore
 from medallion_assets.storage.store import PartitionStore
+from medallion_assets_tests.pipeline.works import LONG_AGO, Works
 
-LONG_AGO = 1_700_000_000
 TOKENIZER = {"path": "medallion_assets/tokenizers/chatml"}
 CONFIG = PipelineConfig.model_validate(
     {
@@ -38,22 +34,12 @@ CONFIG = PipelineConfig.model_validate(
 )
 
 
-class Site:
+class Site(Works):
     """A pipeline on folders of its own."""
 
     def __init__(self, folder: Path, config: PipelineConfig = CONFIG) -> None:
-        self.roots = Roots(folder / "data", folder / "landing")
-        self.store = PartitionStore(self.roots.data)
+        super().__init__(folder, config)
         self.defs: dg.Definitions = build_pipeline(config, roots=self.roots)
-        self.stages: PipelineStages = stages_of(config, self.roots, base=project_folder())
-
-    def land(self, name: str, rows: Sequence[Any]) -> Path:
-        """An export of JSON lines that was complete long ago."""
-        path = self.roots.landing / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
-        os.utime(path, (LONG_AGO, LONG_AGO))
-        return path
 
     def run(
         self, first: str, last: str | None = None, *, instance: dg.DagsterInstance, select: str = "*"
@@ -67,16 +53,6 @@ class Site:
         }
         tags = ends if last else {"dagster/partition": first}
         return job.execute_in_process(asset_selection=list(keys), tags=tags, instance=instance)
-
-    def fingerprint(self) -> dict[str, str]:
-        """The SHA-256 of every stored file: parts, manifests, raw copies."""
-        layers = [self.roots.data / layer for layer in ("bronze", "silver", "gold")]
-        files = [path for layer in layers for path in layer.rglob("*") if path.is_file()]
-        return {
-            str(path.relative_to(self.roots.data)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in files
-            if path.name != "_cache.json"
-        }
 
 
 def outdated_days(stages: PipelineStages, store: PartitionStore) -> set[date]:

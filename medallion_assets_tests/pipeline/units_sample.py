@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from medallion_assets.config import PipelineConfig
-from medallion_assets.stage import Stage, partitions_to_settle
-from medallion_assets.storage.store import Append, Table
+from medallion_assets.storage.store import Table
 from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca
+from medallion_assets_tests.pipeline.works import Works
 
 DAYS = ("2024-09-01", "2024-09-02", "2024-09-03")
 DAY_AFTER = "2024-09-04"
@@ -106,20 +106,8 @@ LANDINGS: dict[str, dict[str, list[Any]]] = {
 }
 
 
-def build_day(site: Site, day: str) -> list[tuple[str, str]]:
-    """What a run of the day does, without Dagster; returns what changed."""
-    changed = []
-    for stage in site.stages.all():
-        for key in [day, *_settled(stage, site, day)]:
-            made = stage.build(site.store, key)
-            write = site.store.append if isinstance(made, Append) else site.store.overwrite
-            if write(stage.table, key, made).changed:  # type: ignore[arg-type]
-                changed.append((stage.table.full_name, key))
-    return changed
-
-
-def _settled(stage: Stage, site: Site, day: str) -> list[str]:
-    return [] if stage.table.append_only else partitions_to_settle(stage, site.store, [day])
+def build_day(site: Works, day: str) -> list[tuple[str, str]]:
+    return site.build_day(day)
 
 
 def rows(site: Site, table: Table, day: str, *, rejects: bool = False) -> list[Row]:

@@ -11,13 +11,12 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from medallion_assets.automation.settle import outdated_days
 from medallion_assets.storage.catalogue import refresh
 from medallion_assets.storage.manifest import MANIFEST_NAME, Manifest, content_hash
 from medallion_assets.storage.parts import PartWriter
 from medallion_assets.storage.store import Append, OtherSchema, Table
 from medallion_assets_tests.pipeline import units_sample
-from medallion_assets_tests.pipeline.sample import Site
+from medallion_assets_tests.pipeline.sample import Site, outdated_days
 from medallion_assets_tests.pipeline.units_sample import DAYS, build_day
 
 AGED = "silver/sft_pairs"
