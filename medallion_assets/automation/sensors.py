@@ -87,9 +87,16 @@ def landing_sensor(
 
 
 def _behind(after: Sequence[Stage], store: PartitionStore) -> Callable[[date], bool]:
-    """Whether building these stages on a date now would change anything."""
+    """Whether building these stages on a date now would change anything, or can't be told."""
     still = StillStore(store)
-    return lambda day: any(is_outdated(stage, still, day.isoformat()) for stage in after)
+
+    def behind(day: date) -> bool:
+        try:
+            return any(is_outdated(stage, still, day.isoformat()) for stage in after)
+        except Exception:  # a run says what is wrong, a tick that fails would keep other dates back
+            return True
+
+    return behind
 
 
 def _run_request(source: str, request: Request) -> dg.RunRequest:
