@@ -19,7 +19,7 @@ from medallion_assets.demo.text import questions, talks
 from medallion_assets.demo.tickets import tickets
 from medallion_assets.storage import files
 
-DAYS = ("2024-09-01", "2024-09-02", "2024-09-03")
+DAYS = ("2026-11-01", "2026-11-02", "2026-11-03")
 RECORDS_A_FILE = 1500
 REPEATED = 100
 TICKETS = 150

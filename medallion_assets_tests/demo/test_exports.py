@@ -51,8 +51,8 @@ def test_only_the_uploads_that_broke_off_cannot_be_read(tmp_path: Path) -> None:
         except UnreadableContainer as error:
             broken[name] = error.args[0].partition(":")[0]
     assert broken == {
-        "sharegpt/dt=2024-09-02/part-1.jsonl.gz": "truncated_gzip",
-        "grpo_logs/2024-09-03/grpo-sums/12.jsonl.zst": "truncated_zstd",
+        "sharegpt/dt=2026-11-02/part-1.jsonl.gz": "truncated_gzip",
+        "grpo_logs/2026-11-03/grpo-sums/12.jsonl.zst": "truncated_zstd",
     }
 
 
