@@ -6,7 +6,6 @@ Belongs here: the public factory and the Dagster component around it. Does not: 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,31 +15,14 @@ from pydantic import GetJsonSchemaHandler, RootModel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from medallion_assets.assets.bronze import bronze_asset
 from medallion_assets.assets.documented import Pipeline, documented
-from medallion_assets.assets.gold import gold_asset
-from medallion_assets.assets.profile import profile_asset
 from medallion_assets.assets.releases import release_asset
-from medallion_assets.assets.silver import (
-    conformed_asset,
-    contamination_asset,
-    curriculum_asset,
-    derived_asset,
-    eval_asset,
-    eval_index_asset,
-    unit_asset,
-)
+from medallion_assets.assets.tables import bronze_assets, silver_and_gold_assets
 from medallion_assets.automation.alerts import Alerts, alerts_sensor
 from medallion_assets.automation.audits import audit_schedule
 from medallion_assets.automation.conditions import automated, settle_sensor
 from medallion_assets.automation.inspection import inspection_schedule
-from medallion_assets.automation.jobs import (
-    SETTLE_JOB,
-    ingest_job_name,
-    ingest_jobs,
-    nightly_schedule,
-    sweep_schedule,
-)
+from medallion_assets.automation.jobs import ingest_jobs, nightly_schedule, sweep_schedule, tables_by_job
 from medallion_assets.automation.prune import prune_schedule
 from medallion_assets.automation.refusals import blocking_checks
 from medallion_assets.automation.sensors import landing_sensor
@@ -48,13 +30,13 @@ from medallion_assets.automation.settling import Settling
 from medallion_assets.automation.watch import Watch, watch_checks, watch_sensor
 from medallion_assets.checks.asset_checks import asset_checks
 from medallion_assets.checks.releases import audit_check
-from medallion_assets.checks.store_checks import store_checks
+from medallion_assets.checks.store_checks import store_asset, store_checks
 from medallion_assets.config import PipelineConfig
 from medallion_assets.config_file import ConfigError, check, load_config
 from medallion_assets.release.cut import Plan
 from medallion_assets.release.drift import Today
 from medallion_assets.roots import Roots
-from medallion_assets.stages import PipelineStages, stages_of, tokenizer_problems
+from medallion_assets.stages import stages_of, tokenizer_problems
 from medallion_assets.storage.io_manager import MedallionIOManager
 from medallion_assets.storage.store import PartitionStore
 
@@ -109,22 +91,21 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
     stages = stages_of(config, roots, base=base)
     # The day of landing is a partition at once, not only when it is over.
     days = dg.DailyPartitionsDefinition(start_date=config.start_date.isoformat(), end_offset=1)
-    today = partial(Today.of, config, stages)
-    inspection = store_checks(stages, store)
-    audits = [audit_check(release.name, today, store) for release in config.releases]
     plans = [Plan.of(release, config, stages) for release in config.releases]
     checks = list(asset_checks(config, stages, store))
-    settling = Settling(stages, store, config.start_date, blocking_checks(checks), _tables_by_job(stages))
+    settling = Settling(stages, store, config.start_date, blocking_checks(checks), tables_by_job(stages))
     watch = Watch(config, settling)
+    inspection = store_checks(stages, store)
+    audits = [audit_check(plan.config.name, partial(Today.of, config, stages), store) for plan in plans]
     all_checks = [*checks, *watch_checks(watch), inspection, *audits]
     jobs = ingest_jobs(stages, watch.check_keys())
-    assets = [
-        *_bronze_assets(stages, days, store),
-        *automated(list(_assets(stages, days, store)), settling, config.settle),
+    tables = [
+        *bronze_assets(stages, days, store),
+        *automated(list(silver_and_gold_assets(stages, days, store)), settling, config.settle),
         *(release_asset(plan, store) for plan in plans),
     ]
     return dg.Definitions(
-        assets=documented(assets, Pipeline(config, stages, plans, store)),
+        assets=[*documented(tables, Pipeline(config, stages, plans, store)), store_asset()],
         asset_checks=all_checks,
         jobs=[*jobs.values()],
         sensors=[
@@ -138,54 +119,19 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
         ],
         schedules=[
             nightly_schedule(settling, days, watch.check_keys()),
-            sweep_schedule(stages, store),
             prune_schedule(),
             inspection_schedule(inspection),
+            sweep_schedule(stages, store),
             *([audit_schedule(audits)] if audits else []),
         ],
         resources={
             "io_manager": MedallionIOManager(
-                roots, {dg.AssetKey(stage.asset_path): stage for stage in stages.all()}
+                roots, {dg.AssetKey(each.asset_path): each for each in stages.all()}
             ),
             "settling": settling,
         },
         executor=dg.in_process_executor,
     )
-
-
-def _assets(
-    stages: PipelineStages, days: dg.PartitionsDefinition[str], store: PartitionStore
-) -> Iterator[dg.AssetsDefinition]:
-    """Silver and gold."""
-    yield from (conformed_asset(source, days, store) for source in stages.sources)
-    yield from (eval_asset(eval_set.items, days, store) for eval_set in stages.eval_sets)
-    yield from (eval_index_asset(index, days, store) for index in filter(None, [stages.eval_index]))
-    yield from (contamination_asset(stage, days, store) for stage in stages.contamination.values())
-    yield from (unit_asset(unit, days, store, bronze=stages.profile.bronze) for unit in stages.units.values())
-    yield from (derived_asset(stage, days, store) for stage in stages.derived)
-    yield from (curriculum_asset(stage, days, store) for stage in filter(None, [stages.curriculum]))
-    yield from (gold_asset(recipe, days, store) for recipe in stages.recipes.values())
-    yield profile_asset(stages.profile, days, store)
-
-
-def _tables_by_job(stages: PipelineStages) -> dict[str, list[tuple[str, str]]]:
-    """What a run of a job builds that names no tables itself."""
-    fed = {
-        ingest_job_name(bronze.source): [stage.asset_path for stage in stages.fed_by(bronze)]
-        for bronze in stages.bronze()
-    }
-    return {**fed, SETTLE_JOB: [stage.asset_path for stage in stages.all()]}
-
-
-def _bronze_assets(
-    stages: PipelineStages, days: dg.PartitionsDefinition[str], store: PartitionStore
-) -> Iterator[dg.AssetsDefinition]:
-    for source in stages.sources:
-        about = f"Exports of {source.config.name} ({source.config.format})."
-        yield bronze_asset(source.bronze, about=about, partitions=days, store=store)
-    for eval_set in stages.eval_sets:
-        about = f"Deliveries of the evaluation set {eval_set.config.name}."
-        yield bronze_asset(eval_set.bronze, about=about, partitions=days, store=store)
 
 
 __all__ = ["ConfigError", "MedallionPipeline", "build_pipeline"]

@@ -21,6 +21,8 @@ from medallion_assets.storage.store import PartitionStore
 SETTLE_JOB = "settle_everything"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+# Of the runs of jobs, the console shows what people read; all events are in the UI.
+CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 NIGHTLY_CRON = "0 2 * * *"
 SWEEP_CRON = "0 4 * * *"
 
@@ -37,6 +39,7 @@ def ingest_jobs(
             ingest_job_name(bronze.source),
             selection=_assets(stage.asset_path for stage in stages.fed_by(bronze))
             - dg.AssetSelection.checks(*watched),
+            config=CONSOLE,
             description=f"Takes new exports of {bronze.source} from the landing folder as far as they go.",
         )
         for bronze in stages.bronze()
@@ -51,6 +54,7 @@ def nightly_schedule(
         SETTLE_JOB,
         selection=dg.AssetSelection.groups("bronze", "silver", "gold") - dg.AssetSelection.checks(*watched),
         tags={SETTLE_TAG: SETTLE_EVERYTHING},
+        config=CONSOLE,
         description="Rebuilds what late landings, new code or new configuration made stale, on all landing "
         "dates whatever date it is run for; skips the rest.",
     )
@@ -117,6 +121,15 @@ def sweep_schedule(stages: PipelineStages, store: PartitionStore) -> dg.Schedule
         cron_schedule=SWEEP_CRON,
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )
+
+
+def tables_by_job(stages: PipelineStages) -> dict[str, list[tuple[str, str]]]:
+    """What a run of a job builds that names no tables itself."""
+    fed = {
+        ingest_job_name(bronze.source): [stage.asset_path for stage in stages.fed_by(bronze)]
+        for bronze in stages.bronze()
+    }
+    return {**fed, SETTLE_JOB: [stage.asset_path for stage in stages.all()]}
 
 
 def ingest_job_name(source: str) -> str:
