@@ -72,7 +72,7 @@ PICTURES = (
     Picture("asset", lambda ui, _: ui.open_asset("silver/sft_pairs")),
     Picture("plots", _plots, height=1200),
     Picture("partitions", _partitions),
-    Picture("checks", lambda ui, _: ui.open_asset("bronze/sharegpt", "checks")),
+    Picture("checks", lambda ui, _: ui.open_check("bronze/sharegpt", "readable_exports")),
     Picture("run", _run),
     Picture("automation", lambda ui, _: ui.open("/automation")),
     Picture("release", lambda ui, _: ui.open_asset(f"releases/{RELEASE}")),

@@ -10,11 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import yaml
 
 from medallion_assets.config import PipelineConfig
-from medallion_assets_tests.instance import write_workspace
+from medallion_assets_tests.instance import instance_of, write_workspace
 from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca, chat
 
 # Up to now, so that they are all the partitions there are.
@@ -60,7 +59,7 @@ def prepare(folder: Path, home: Path) -> Path:
         site.land(f"alpaca/{day}/a.jsonl", rows)
         site.land(f"chats/{day}/c.jsonl", [chat(f"hi {n}", f"ho {n}") for n in range(first, first + 20)])
     land_hostile(site)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with instance_of(home) as instance:
         site.run(DAYS[0], DAYS[-1], instance=instance, select=LANDED_BEFORE)
     return write_workspace(folder, yaml.safe_dump(PIPELINE))
 

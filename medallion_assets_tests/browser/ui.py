@@ -112,6 +112,9 @@ class Ui:
         name = key.rpartition("/")[2]
         expect(self.page.get_by_text(name, exact=True).first).to_be_visible()
 
+    def open_check(self, key: str, check: str) -> None:
+        self.open_asset(key, "checks", checkDetail=check)
+
     def open_partition(self, key: str, partition: str) -> None:
         self.open_asset(key, "partitions", partition=partition)
         expect(self.page.get_by_text("Latest materialization").first).to_be_visible()

@@ -16,11 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-import dagster as dg
-
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.stages import stages_of
-from medallion_assets_tests.instance import make_home, running_instance, wait_for
+from medallion_assets_tests.instance import instance_of, make_home, running_instance, wait_for
 from medallion_assets_tests.soak.backfills import launch_all, launch_any
 from medallion_assets_tests.soak.deliveries import Step, plan
 from medallion_assets_tests.soak.ground import Ground, stale_partitions
@@ -80,7 +78,7 @@ def _soak(folder: Path, steps: list[Step]) -> tuple[Counter[str], Soaked]:
         wait_for(lambda: all(map(ground.holds, exports)), seconds=REST_SECONDS, what="bronze to hold all")
         _come_to_rest(ground)
         happened.update(_settle(ground))
-    history = dg.DagsterInstance.from_config(str(home))
+    history = instance_of(home)
     return happened, Soaked(exports, ground, history, memory, folder / "again")
 
 

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from medallion_assets.storage.store import MissingPartition
-from medallion_assets_tests.instance import Instance, make_home
+from medallion_assets_tests.instance import Instance, instance_of
 from medallion_assets_tests.pipeline.sample import Site, alpaca
 from medallion_assets_tests.soak import verdicts
 from medallion_assets_tests.soak.deliveries import Export, plan
@@ -56,7 +56,7 @@ def soaked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Soaked]:
 
 
 def _history(folder: Path) -> dg.DagsterInstance:
-    return dg.DagsterInstance.from_config(str(make_home(folder / "home")))
+    return instance_of(folder / "home")
 
 
 def _landed(site: Site, name: str, count: int) -> Export:
