@@ -171,7 +171,7 @@ FAULTS = (
         Fault(f"{name}_killed", "1-3, 5", "A B C D", partial(_killed, name), quick=6, full=1000)
         for name in LAYERS
     ),
-    Fault("dead_between_steps", "4, 5", "A B C D", _dead_between_steps, quick=60, full=16_000),
+    Fault("dead_between_steps", "4, 5", "A B C D", _dead_between_steps, quick=30, full=16_000),
     Fault("orphans", "6", "C D, no orphan stays", _left_behind, quick=12, full=1000),
     Fault("order_of_syncs", "7", "write < fsync < rename < fsync of the folder", _order_of_syncs, 6, 600),
 )

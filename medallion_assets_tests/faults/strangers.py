@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import duckdb
 
@@ -83,15 +84,15 @@ STRANGERS = (
 def _locked(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
     """Files and folders that may not be read: named, and nothing else is skipped for them."""
     for seed in seeds:
-        for path in (ground, *ground.rglob("*")):
-            os.chown(path, NOBODY, NOBODY) if os.getuid() == 0 else None
-        code = start(take_locked, ground / "feed", seed).wait()
+        with TemporaryDirectory(prefix="faults-") as folder:  # which another user can reach
+            if os.getuid() == 0:
+                os.chown(folder, NOBODY, NOBODY)
+            code = start(take_locked, Path(folder) / "feed", seed).wait()
         yield None if code == 0 else f"ended with {code}"
 
 
 def take_locked(folder: Path, seed: int) -> None:
     """As a user to whom permissions apply."""
-    os.chmod(folder.parent, 0o755)  # noqa: PTH101
     if os.getuid() == 0:
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
