@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,8 @@ import msgspec
 
 MANIFEST_NAME = "_manifest.json"
 MANIFEST_VERSION = 1
+# Two files written within a tick of the kernel's clock may look the same; older kernels tick every 10 ms.
+CLOCK_TICK_NS = 20_000_000
 
 
 class DamagedManifest(ValueError):
@@ -94,6 +97,8 @@ class Manifest(msgspec.Struct, frozen=True):
     def read(path: Path | str) -> Manifest:
         """Raises FileNotFoundError where there is none, DamagedManifest where it can't be read."""
         status = os.stat(path)  # noqa: PTH116  # a long history has thousands of them
+        if time.time_ns() - status.st_mtime_ns < CLOCK_TICK_NS:
+            return _decoded.__wrapped__(str(path), 0, 0)
         return _decoded(str(path), status.st_ino, status.st_mtime_ns)
 
 
@@ -102,7 +107,7 @@ DECODER = msgspec.json.Decoder(Manifest)
 
 @lru_cache(maxsize=100_000)
 def _decoded(path: str, _inode: int, _mtime_ns: int) -> Manifest:
-    """Decoded once: a replaced manifest is another inode."""
+    """Decoded once: a replaced manifest is another inode, or one used again that was written later."""
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123
         content = file.read()
     try:

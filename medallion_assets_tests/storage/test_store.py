@@ -261,6 +261,18 @@ def test_a_manifest_survives_encoding(store: PartitionStore) -> None:
     assert (Manifest.read(path), path.read_bytes()) == (manifest, manifest.encode())
 
 
+def test_a_manifest_of_this_very_moment_is_not_remembered(store: PartitionStore) -> None:
+    """Another one in the same tick of the clock may have its inode and its time."""
+    manifests = [store.overwrite(SILVER, DAY, build_of(number)).manifest for number in (1, 2)]
+    path = store.folder(SILVER, DAY) / MANIFEST_NAME
+    found = []
+    for manifest in manifests:
+        path.write_bytes(manifest.encode())
+        os.utime(path, (ahead := time.time() + 60, ahead))
+        found.append(Manifest.read(path))
+    assert found == manifests
+
+
 def test_a_damaged_manifest_is_reported_and_not_written_over(store: PartitionStore) -> None:
     store.overwrite(SILVER, DAY, build_of(1))
     path = store.folder(SILVER, DAY) / MANIFEST_NAME
