@@ -98,16 +98,20 @@ class Manifest(msgspec.Struct, frozen=True):
         """Raises FileNotFoundError where there is none, DamagedManifest where it can't be read."""
         status = os.stat(path)  # noqa: PTH116  # a long history has thousands of them
         if time.time_ns() - status.st_mtime_ns < CLOCK_TICK_NS:
-            return _decoded.__wrapped__(str(path), 0, 0)
-        return _decoded(str(path), status.st_ino, status.st_mtime_ns)
+            return _decoded(str(path))
+        return _remembered(str(path), status.st_ino, status.st_mtime_ns)
 
 
 DECODER = msgspec.json.Decoder(Manifest)
 
 
 @lru_cache(maxsize=100_000)
-def _decoded(path: str, _inode: int, _mtime_ns: int) -> Manifest:
+def _remembered(path: str, _inode: int, _mtime_ns: int) -> Manifest:
     """Decoded once: a replaced manifest is another inode, or one used again that was written later."""
+    return _decoded(path)
+
+
+def _decoded(path: str) -> Manifest:
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123
         content = file.read()
     try:
