@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from medallion_assets_tests.faults.fault import PROMISES, Fault, Tried, tried
+from medallion_assets_tests.faults.fault import PROMISES, Fault, Tried, Violation, tried
 from medallion_assets_tests.faults.table import FAULTS, lines
 
 PROGRESS_SECONDS = 5.0
@@ -54,11 +54,13 @@ def _tried(fault: Fault, seeds: list[int] | range) -> Tried:
     return result
 
 
-def _progress(fault: Fault, of: int) -> Callable[[int], None]:
+def _progress(fault: Fault, of: int) -> Callable[[int, Violation | None], None]:
     last = time.monotonic()
 
-    def progress(done: int) -> None:
+    def progress(done: int, violation: Violation | None) -> None:
         nonlocal last
+        if violation is not None:
+            click.echo(str(violation), err=True)
         if time.monotonic() - last > PROGRESS_SECONDS:
             last = time.monotonic()
             click.echo(f"{fault.name}: {done:,} of {of:,}", err=True)
