@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from medallion_assets.curate.buckets import FOLDER_NAME as BUCKETS
 from medallion_assets.storage.files import TEMPORARY_PREFIX
@@ -22,11 +21,9 @@ from medallion_assets_tests.faults.fault import Fault, chance
 from medallion_assets_tests.faults.layers import LAYERS, Stand, stand_of, write
 from medallion_assets_tests.faults.syncs import out_of_order, recorded
 from medallion_assets_tests.pipeline.works import LONG_AGO
+from medallion_assets_tests.storage.samples import DIED, at_each_step, die_before
 
 TIMED_RUNS = 3
-# The calls by which a write becomes durable or visible; a process can die before any of them.
-STEPS = ("fsync", "replace", "rename", "link", "unlink", "mkdir", "rmdir", "utime")
-DIED = 66
 # Whoever cuts the release again clears it away; until then it is out of readers' sight.
 UNFINISHED_RELEASE = f"{TEMPORARY_PREFIX}v1"
 
@@ -59,14 +56,7 @@ def _is_killed(stand: Stand, after: float) -> bool:
 
 
 def write_until(nth: int, name: str, folder: Path) -> None:
-    """Exits at once, as a crash would, before the nth step."""
-
-    def before(number: int) -> None:
-        if number == nth:
-            os._exit(DIED)
-
-    at_each_step(before)
-    write(name, folder)
+    die_before(partial(write, name), folder, nth)
 
 
 def write_counting(name: str, folder: Path) -> None:
@@ -80,21 +70,6 @@ def write_counting(name: str, folder: Path) -> None:
     at_each_step(before)
     write(name, folder)
     os._exit(count)
-
-
-def at_each_step(before: Callable[[int], None]) -> None:
-    """From here on, `before` is called with each step's number before it happens."""
-    numbers = iter(range(1, 256))
-
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
-            before(next(numbers))
-            return function(*arguments, **options)
-
-        return call
-
-    for step in STEPS:
-        setattr(os, step, counted(getattr(os, step)))
 
 
 @cache
