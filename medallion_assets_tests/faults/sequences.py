@@ -25,7 +25,8 @@ from medallion_assets.release.manifest import find_release
 from medallion_assets.release.verify import altered, strangers
 from medallion_assets_tests.faults.children import start
 from medallion_assets_tests.faults.fault import Fault, chance
-from medallion_assets_tests.faults.layers import CONFIG, DAYS, Tree, alpaca, differences, tree
+from medallion_assets_tests.faults.layers import CONFIG, DAYS, alpaca
+from medallion_assets_tests.faults.trees import Tree, differences, tree
 from medallion_assets_tests.pipeline.works import Works
 from medallion_assets_tests.storage.samples import DIED, die_before
 
