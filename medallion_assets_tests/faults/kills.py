@@ -14,13 +14,16 @@ from functools import cache, partial
 from pathlib import Path
 from statistics import median
 
+import duckdb
+
 from medallion_assets.curate.buckets import FOLDER_NAME as BUCKETS
+from medallion_assets.storage import catalogue
 from medallion_assets.storage.files import TEMPORARY_PREFIX
 from medallion_assets_tests.faults.children import Child, start
 from medallion_assets_tests.faults.fault import Fault, chance
-from medallion_assets_tests.faults.layers import LAYERS, Stand, stand_of, write
+from medallion_assets_tests.faults.layers import CONFIG, LAYERS, Stand, stand_of, write
 from medallion_assets_tests.faults.syncs import out_of_order, recorded
-from medallion_assets_tests.pipeline.works import LONG_AGO
+from medallion_assets_tests.pipeline.works import LONG_AGO, Works
 from medallion_assets_tests.storage.samples import DIED, at_each_step, die_before
 
 TIMED_RUNS = 3
@@ -53,6 +56,36 @@ def _is_killed(stand: Stand, after: float) -> bool:
     time.sleep(after)
     child.kill()
     return child.wait() == -signal.SIGKILL
+
+
+def refresh(folder: Path) -> None:
+    works = Works(folder, CONFIG)
+    catalogue.refresh(works.store.root, works.roots.warehouse)
+
+
+def _catalogue_killed(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
+    """Whoever opens it finds the old one or the new one, and the next refresh clears up."""
+    stand = stand_of("release")
+    stand.reset()
+    refresh(stand.folder)
+    expected, began = _answers(stand.data), time.monotonic()
+    assert start(refresh, stand.folder).wait() == 0
+    seconds = time.monotonic() - began
+    for seed in seeds:
+        child = start(refresh, stand.folder)
+        time.sleep(chance("catalogue", seed).uniform(0, seconds))
+        child.kill()
+        child.wait()
+        found = _answers(stand.data)
+        refresh(stand.folder)
+        left = orphans(stand.data)
+        yield None if found == expected and not left else f"{found} instead of {expected}; {left} is left"
+
+
+def _answers(data: Path) -> list[object]:
+    views = ("bronze.alpaca", "silver.sft_pairs", "silver.rejects", "gold.packed")
+    with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as duck:
+        return [duck.execute(f"SELECT count(*) FROM {view}").fetchall() for view in views]
 
 
 def write_until(nth: int, name: str, folder: Path) -> None:
@@ -146,6 +179,7 @@ FAULTS = (
         Fault(f"{name}_killed", "1-3, 5", "A B C D", partial(_killed, name), quick=6, full=1000)
         for name in LAYERS
     ),
+    Fault("catalogue_killed", "1-3", "B D", _catalogue_killed, quick=5, full=1000),
     Fault("dead_between_steps", "4, 5", "A B C D", _dead_between_steps, quick=30, full=16_000),
     Fault("orphans", "6", "C D, no orphan stays", _left_behind, quick=12, full=1000),
     Fault("order_of_syncs", "7", "write < fsync < rename < fsync of the folder", _order_of_syncs, 6, 600),

@@ -18,7 +18,6 @@ from medallion_assets.curate.buckets import FOLDER_NAME as BUCKETS
 from medallion_assets.curate.buckets import sweep as sweep_buckets
 from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.release.cut import Plan, cut
-from medallion_assets.storage import catalogue
 from medallion_assets.storage.manifest import MANIFEST_NAME
 from medallion_assets_tests.faults.trees import differences, linked_copy, tree
 from medallion_assets_tests.pipeline.works import Works
@@ -94,10 +93,6 @@ def _release(works: Works) -> None:
     cut(Plan.of(release, CONFIG, works.stages), works.store)
 
 
-def _catalogue(works: Works) -> None:
-    catalogue.refresh(works.store.root, works.roots.warehouse)
-
-
 @cache
 def _first() -> TemporaryDirectory[str]:
     """Three days as they were before anything else landed: made once, copied often."""
@@ -142,7 +137,6 @@ LAYERS = {
         Layer("release", _settled, _release),
     )
 }
-CATALOGUE = Layer("catalogue", _settled, _catalogue)
 
 
 def write(name: str, folder: Path) -> None:
