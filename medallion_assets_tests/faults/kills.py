@@ -154,7 +154,11 @@ def _left_behind(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
 
 
 def orphans(data: Path) -> list[Path]:
-    return [path for path in data.rglob(f"{TEMPORARY_PREFIX}*") if path.parent.name != UNFINISHED_RELEASE]
+    """Not what lies in one."""
+    found = data.rglob(f"{TEMPORARY_PREFIX}*")
+    return [
+        path for path in found if not any(each.name.startswith(TEMPORARY_PREFIX) for each in path.parents)
+    ]
 
 
 def _age(data: Path) -> None:

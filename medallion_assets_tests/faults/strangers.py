@@ -25,6 +25,7 @@ from medallion_assets_tests.pipeline.works import Works
 from medallion_assets_tests.storage.samples import NUMBERS
 
 NOBODY = 65534
+REJECTED_BEFORE_GOLD = "SELECT count(*) FROM silver.rejects WHERE NOT starts_with(rejected_by, 'gold/')"
 
 
 def _strangers(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
@@ -144,7 +145,7 @@ def _hostile_names(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
         with duckdb.connect(str(works.roots.warehouse), read_only=True) as duck:
             found = duck.execute(query).fetchall()
             kept = duck.execute("SELECT count(*) FROM silver.sft_pairs").fetchall()
-            lost = duck.execute("SELECT count(*) FROM silver.rejects").fetchall()
+            lost = duck.execute(REJECTED_BEFORE_GOLD).fetchall()
         strays = [path.name for path in ground.iterdir() if path.name not in ("outside", str(seed))]
         sound = found == [(name, 3)] and kept[0][0] + lost[0][0] == 3 and not strays
         yield None if sound else f"{name!r}: {found}, {kept} kept, {lost} rejected, {strays} made"
