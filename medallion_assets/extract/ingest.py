@@ -6,6 +6,7 @@ Belongs here: the raw copy and the rendering of one export. Does not: which expo
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -31,9 +32,12 @@ class ExportChanged(RuntimeError):
 
 
 def keep_raw(export: Export, raw_folder: Path) -> Path:
-    """Copies the export into the store under its SHA-256, once; the copy is what everything else reads."""
+    """Copies the export into the store under its SHA-256, once; the copy is what everything else reads.
+
+    One that is there already is looked at: what has rotted is copied anew while the export still lies there.
+    """
     kept = raw_folder / export.sha256
-    if kept.exists():
+    if kept.exists() and _sha256_of(kept) == export.sha256:
         return kept
     files.make_folder(raw_folder)
     temporary = files.temporary_beside(kept)
@@ -49,6 +53,11 @@ def keep_raw(export: Export, raw_folder: Path) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return kept
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def bronze_rows(

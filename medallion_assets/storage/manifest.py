@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,8 @@ import msgspec
 
 MANIFEST_NAME = "_manifest.json"
 MANIFEST_VERSION = 1
+# Two files written within a tick of the kernel's clock may look the same; older kernels tick every 10 ms.
+CLOCK_TICK_NS = 20_000_000
 
 
 # The last field of the file: the SHA-256 of all that stands before it, so that no flipped bit goes unseen.
@@ -112,15 +115,21 @@ class Manifest(msgspec.Struct, frozen=True):
     def read(path: Path | str) -> Manifest:
         """Raises FileNotFoundError where there is none, DamagedManifest or NewerManifest."""
         status = os.stat(path)  # noqa: PTH116  # a long history has thousands of them
-        return _decoded(str(path), status.st_ino, status.st_mtime_ns)
+        if time.time_ns() - status.st_mtime_ns < CLOCK_TICK_NS:
+            return _decoded(str(path))
+        return _remembered(str(path), status.st_ino, status.st_mtime_ns)
 
 
 DECODER = msgspec.json.Decoder(Manifest)
 
 
 @lru_cache(maxsize=100_000)
-def _decoded(path: str, _inode: int, _mtime_ns: int) -> Manifest:
-    """Decoded once: a replaced manifest is another inode."""
+def _remembered(path: str, _inode: int, _mtime_ns: int) -> Manifest:
+    """Decoded once: a replaced manifest is another inode, or one used again that was written later."""
+    return _decoded(path)
+
+
+def _decoded(path: str) -> Manifest:
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123
         content = file.read()
     try:

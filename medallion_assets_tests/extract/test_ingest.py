@@ -157,10 +157,18 @@ def test_raw_bytes_are_copied_once(landing: Landing, tmp_path: Path) -> None:
     path = landing.drop("a_20240901.jsonl", content)
     [export] = landing.scan().exports
     kept = keep_raw(export, tmp_path / "raw")
-    before = kept.stat()
+    before = kept.stat().st_ino
     path.unlink()
     assert (keep_raw(export, tmp_path / "raw"), kept.read_bytes()) == (kept, content)
-    assert (kept.stat(), [entry.name for entry in (tmp_path / "raw").iterdir()]) == (before, [export.sha256])
+    assert [(entry.name, entry.stat().st_ino) for entry in kept.parent.iterdir()] == [(export.sha256, before)]
+
+
+def test_a_copy_that_has_rotted_is_made_anew(landing: Landing, tmp_path: Path) -> None:
+    landing.drop("a_20240901.jsonl", b"1\n2")
+    [export] = landing.scan().exports
+    kept = keep_raw(export, tmp_path / "raw")
+    kept.write_bytes(b"1\n3")
+    assert keep_raw(export, tmp_path / "raw").read_bytes() == b"1\n2"
 
 
 @pytest.mark.parametrize("changed", [b"2", b"1 and more", b""], ids=repr)

@@ -5,7 +5,6 @@ Belongs here: the command line, progress, the exit code. Does not: any fault.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from medallion_assets_tests.faults.fault import PROMISES, Fault, Tried, tried
+from medallion_assets_tests.faults.fault import PROMISES, Fault, Tried, Violation, tried
 from medallion_assets_tests.faults.table import FAULTS, lines
 
 PROGRESS_SECONDS = 5.0
@@ -23,9 +22,7 @@ NAMES = tuple(fault.name for fault in FAULTS)
 
 @click.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1, type=click.Choice(NAMES))
-@click.option(
-    "--scale", type=float, default=1.0, envvar="FAULTS_SCALE", help="The share of injections to make."
-)
+@click.option("--scale", type=float, default=1.0, envvar="FAULTS_SCALE", help="Make this share of them.")
 @click.option("--seed", type=int, help="Try this one only, as a violation names it.")
 @click.option("--quick", is_flag=True, help="As many as CI tries.")
 def main(names: tuple[str, ...], scale: float, seed: int | None, *, quick: bool) -> None:
@@ -52,17 +49,18 @@ def _count(fault: Fault, scale: float, *, quick: bool) -> int:
 
 def _tried(fault: Fault, seeds: list[int] | range) -> Tried:
     with tempfile.TemporaryDirectory(prefix="faults-") as ground:
-        os.chmod(ground, 0o755)  # noqa: PTH101  # some faults are met as another user
         result = tried(fault, seeds, Path(ground), _progress(fault, len(seeds)))
     click.echo(f"{fault.name}: {result.injections:,}, {len(result.violations)} violations", err=True)
     return result
 
 
-def _progress(fault: Fault, of: int) -> Callable[[int], None]:
+def _progress(fault: Fault, of: int) -> Callable[[int, Violation | None], None]:
     last = time.monotonic()
 
-    def progress(done: int) -> None:
+    def progress(done: int, violation: Violation | None) -> None:
         nonlocal last
+        if violation is not None:
+            click.echo(str(violation), err=True)
         if time.monotonic() - last > PROGRESS_SECONDS:
             last = time.monotonic()
             click.echo(f"{fault.name}: {done:,} of {of:,}", err=True)

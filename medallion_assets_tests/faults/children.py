@@ -7,6 +7,7 @@ the nursery, only imports.
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import select
@@ -34,6 +35,7 @@ IMPORTED = (
     "medallion_assets_tests.faults.layers",
 )
 FAILED = 70
+PR_SET_PDEATHSIG = 1
 
 
 class Hangs(RuntimeError):
@@ -105,6 +107,7 @@ def _forked(target: Callable[..., None], arguments: tuple[Any, ...]) -> int:
     begun, begins = os.pipe()
     pid = os.fork()
     if pid == 0:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # when the runner goes, so does all of it
         os.write(begins, b".")
         code = FAILED
         try:

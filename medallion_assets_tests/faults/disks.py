@@ -18,8 +18,9 @@ from typing import Any
 
 from medallion_assets_tests.faults.children import start
 from medallion_assets_tests.faults.fault import Fault, NotHere, chance
-from medallion_assets_tests.faults.kills import at_each_step, steps_of
+from medallion_assets_tests.faults.kills import steps_of
 from medallion_assets_tests.faults.layers import LAYERS, Stand, stand_of, write
+from medallion_assets_tests.storage.samples import at_each_step
 
 SAID_SO = 71
 MIB = 1 << 20

@@ -64,7 +64,10 @@ class Tried:
 
 
 def tried(
-    fault: Fault, seeds: Iterable[int], ground: Path, progress: Callable[[int], None] = lambda done: None
+    fault: Fault,
+    seeds: Iterable[int],
+    ground: Path,
+    progress: Callable[[int, Violation | None], None] = lambda done, violation: None,
 ) -> Tried:
     """Goes on after a violation. An injection that raises is one too, and ends the fault."""
     began, done, found = time.monotonic(), 0, []
@@ -72,9 +75,9 @@ def tried(
     try:
         for seed, what in zip(seeds, fault.inject(ground, seeds), strict=True):
             done += 1
-            if what is not None:
-                found.append(Violation(fault.name, seed, what))
-            progress(done)
+            violation = None if what is None else Violation(fault.name, seed, what)
+            found += filter(None, [violation])
+            progress(done, violation)
     except NotHere as why:
         return Tried(fault, done, tuple(found), time.monotonic() - began, str(why))
     except Exception as error:

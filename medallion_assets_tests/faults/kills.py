@@ -9,24 +9,24 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+
+import duckdb
 
 from medallion_assets.curate.buckets import FOLDER_NAME as BUCKETS
+from medallion_assets.storage import catalogue
 from medallion_assets.storage.files import TEMPORARY_PREFIX
 from medallion_assets_tests.faults.children import Child, start
 from medallion_assets_tests.faults.fault import Fault, chance
-from medallion_assets_tests.faults.layers import LAYERS, Stand, stand_of, write
+from medallion_assets_tests.faults.layers import CONFIG, LAYERS, Stand, stand_of, write
 from medallion_assets_tests.faults.syncs import out_of_order, recorded
-from medallion_assets_tests.pipeline.works import LONG_AGO
+from medallion_assets_tests.pipeline.works import LONG_AGO, Works
+from medallion_assets_tests.storage.samples import DIED, at_each_step, die_before
 
 TIMED_RUNS = 3
-# The calls by which a write becomes durable or visible; a process can die before any of them.
-STEPS = ("fsync", "replace", "rename", "link", "unlink", "mkdir", "rmdir", "utime")
-DIED = 66
 # Whoever cuts the release again clears it away; until then it is out of readers' sight.
 UNFINISHED_RELEASE = f"{TEMPORARY_PREFIX}v1"
 
@@ -58,15 +58,38 @@ def _is_killed(stand: Stand, after: float) -> bool:
     return child.wait() == -signal.SIGKILL
 
 
+def refresh(folder: Path) -> None:
+    works = Works(folder, CONFIG)
+    catalogue.refresh(works.store.root, works.roots.warehouse)
+
+
+def _catalogue_killed(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
+    """Whoever opens it finds the old one or the new one, and the next refresh clears up."""
+    stand = stand_of("release")
+    stand.reset()
+    refresh(stand.folder)
+    expected, began = _answers(stand.data), time.monotonic()
+    assert start(refresh, stand.folder).wait() == 0
+    seconds = time.monotonic() - began
+    for seed in seeds:
+        child = start(refresh, stand.folder)
+        time.sleep(chance("catalogue", seed).uniform(0, seconds))
+        child.kill()
+        child.wait()
+        found = _answers(stand.data)
+        refresh(stand.folder)
+        left = orphans(stand.data)
+        yield None if found == expected and not left else f"{found} instead of {expected}; {left} is left"
+
+
+def _answers(data: Path) -> list[object]:
+    views = ("bronze.alpaca", "silver.sft_pairs", "silver.rejects", "gold.packed")
+    with duckdb.connect(str(data / "warehouse.duckdb"), read_only=True) as duck:
+        return [duck.execute(f"SELECT count(*) FROM {view}").fetchall() for view in views]
+
+
 def write_until(nth: int, name: str, folder: Path) -> None:
-    """Exits at once, as a crash would, before the nth step."""
-
-    def before(number: int) -> None:
-        if number == nth:
-            os._exit(DIED)
-
-    at_each_step(before)
-    write(name, folder)
+    die_before(partial(write, name), folder, nth)
 
 
 def write_counting(name: str, folder: Path) -> None:
@@ -80,21 +103,6 @@ def write_counting(name: str, folder: Path) -> None:
     at_each_step(before)
     write(name, folder)
     os._exit(count)
-
-
-def at_each_step(before: Callable[[int], None]) -> None:
-    """From here on, `before` is called with each step's number before it happens."""
-    numbers = iter(range(1, 256))
-
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
-            before(next(numbers))
-            return function(*arguments, **options)
-
-        return call
-
-    for step in STEPS:
-        setattr(os, step, counted(getattr(os, step)))
 
 
 @cache
@@ -146,7 +154,11 @@ def _left_behind(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
 
 
 def orphans(data: Path) -> list[Path]:
-    return [path for path in data.rglob(f"{TEMPORARY_PREFIX}*") if path.parent.name != UNFINISHED_RELEASE]
+    """Not what lies in one."""
+    found = data.rglob(f"{TEMPORARY_PREFIX}*")
+    return [
+        path for path in found if not any(each.name.startswith(TEMPORARY_PREFIX) for each in path.parents)
+    ]
 
 
 def _age(data: Path) -> None:
@@ -171,7 +183,8 @@ FAULTS = (
         Fault(f"{name}_killed", "1-3, 5", "A B C D", partial(_killed, name), quick=6, full=1000)
         for name in LAYERS
     ),
-    Fault("dead_between_steps", "4, 5", "A B C D", _dead_between_steps, quick=60, full=16_000),
+    Fault("catalogue_killed", "1-3", "B D", _catalogue_killed, quick=5, full=1000),
+    Fault("dead_between_steps", "4, 5", "A B C D", _dead_between_steps, quick=30, full=16_000),
     Fault("orphans", "6", "C D, no orphan stays", _left_behind, quick=12, full=1000),
     Fault("order_of_syncs", "7", "write < fsync < rename < fsync of the folder", _order_of_syncs, 6, 600),
 )

@@ -5,8 +5,6 @@ Belongs here: the stores that writers start from and should end in. Does not: ho
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +18,8 @@ from medallion_assets.curate.buckets import FOLDER_NAME as BUCKETS
 from medallion_assets.curate.buckets import sweep as sweep_buckets
 from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.release.cut import Plan, cut
-from medallion_assets.storage import catalogue
-from medallion_assets.storage.files import TEMPORARY_PREFIX
 from medallion_assets.storage.manifest import MANIFEST_NAME
+from medallion_assets_tests.faults.trees import differences, linked_copy, tree
 from medallion_assets_tests.pipeline.works import Works
 
 DAYS = ("2024-09-01", "2024-09-02", "2024-09-03")
@@ -39,9 +36,6 @@ CONFIG = PipelineConfig.model_validate(
         "releases": [{"name": "v1", "recipes": ["packed"], "from": DAYS[0], "to": DAYS[2]}],
     }
 )
-# Not told apart by what a run does: the kernel's locks, a cache, an asset of figures.
-PASSING = {".locks", "_cache.json", ".scratch", ".buckets", ".proofs", "profile"}
-Tree = dict[str, str]
 
 
 def alpaca(ask: str, answer: str) -> dict[str, str]:
@@ -63,36 +57,6 @@ def land_second(works: Works) -> None:
     rows = [alpaca(f"ask {n} of many", f"the answer to {n} " * 6) for n in range(18, 34)]
     works.land(f"alpaca/{DAY}/late.jsonl", [*rows, alpaca("new", "words " * 90)])
     works.land(f"alpaca/{DAY}/later.jsonl", [alpaca("other", "more words")])
-
-
-def tree(data: Path) -> Tree:
-    """Every file that counts, with its SHA-256."""
-    return {
-        path.relative_to(data).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in data.rglob("*")
-        if path.is_file() and not path.is_symlink() and _counts(path.relative_to(data))
-    }
-
-
-def _counts(path: Path) -> bool:
-    return not (
-        PASSING & set(path.parts)
-        or path.suffix == ".duckdb"
-        or any(part.startswith(TEMPORARY_PREFIX) for part in path.parts)
-    )
-
-
-def linked_copy(source: Path, target: Path) -> None:
-    """In the place of what is there. Files are never written in place, so links serve as copies."""
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, copy_function=_link, ignore=shutil.ignore_patterns(".locks"))
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # another file system
-        shutil.copy2(source, target)
 
 
 @dataclass(frozen=True)
@@ -127,10 +91,6 @@ def _gold(works: Works) -> None:
 def _release(works: Works) -> None:
     [release] = CONFIG.releases
     cut(Plan.of(release, CONFIG, works.stages), works.store)
-
-
-def _catalogue(works: Works) -> None:
-    catalogue.refresh(works.store.root, works.roots.warehouse)
 
 
 @cache
@@ -177,7 +137,6 @@ LAYERS = {
         Layer("release", _settled, _release),
     )
 }
-CATALOGUE = Layer("catalogue", _settled, _catalogue)
 
 
 def write(name: str, folder: Path) -> None:
@@ -265,11 +224,3 @@ class Stand:
     def _needed(self) -> set[str]:
         """The new files that a present generation must have. The version's pointer may come later."""
         return {path for path in self.new if path not in self.old and not path.endswith("_current")}
-
-
-def differences(expected: Tree, found: Tree) -> str | None:
-    if expected == found:
-        return None
-    missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
-    other = sorted(path for path in expected.keys() & found.keys() if expected[path] != found[path])
-    return f"missing {missing[:3]}, not expected {extra[:3]}, with other bytes {other[:3]}"

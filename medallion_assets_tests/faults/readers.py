@@ -141,8 +141,10 @@ def _shares(left: int) -> list[int]:
 @contextmanager
 def _swapping(root: Path, *, shown: bool) -> Iterator[Child]:
     stop = root.parent / "stop"
-    for day in DAYS:
-        PartitionStore(root).overwrite(gold("aa"), day, build_of(*[1] * rows_of_generation(1)))
+    # Both versions whole: the one in use is the one built last, with as many days as it has by then.
+    for version in ("bb", "aa"):
+        for day in DAYS:
+            PartitionStore(root).overwrite(gold(version), day, build_of(*[1] * rows_of_generation(1)))
     catalogue.refresh(root, root / "warehouse.duckdb")
     writer = start(partial(swap, root, stop, shown=shown))
     try:

@@ -8,7 +8,6 @@ accounted for, and every release still is what was released.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,9 +25,10 @@ from medallion_assets.release.manifest import find_release
 from medallion_assets.release.verify import altered, strangers
 from medallion_assets_tests.faults.children import start
 from medallion_assets_tests.faults.fault import Fault, chance
-from medallion_assets_tests.faults.kills import DIED, at_each_step
-from medallion_assets_tests.faults.layers import CONFIG, DAYS, Tree, alpaca, differences, tree
+from medallion_assets_tests.faults.layers import CONFIG, DAYS, alpaca
+from medallion_assets_tests.faults.trees import Tree, differences, tree
 from medallion_assets_tests.pipeline.works import Works
+from medallion_assets_tests.storage.samples import DIED, die_before
 
 STEPS_OF_A_HISTORY = 14
 Rules = dict[str, Any]
@@ -150,12 +150,7 @@ def _die(past: Past) -> None:
 
 
 def run_until(folder: Path, rules: Rules, day: str, nth: int) -> None:
-    def before(number: int) -> None:
-        if number == nth:
-            os._exit(DIED)
-
-    at_each_step(before)
-    Works(folder, configuration(rules)).build_day(day)
+    die_before(lambda folder: Works(folder, configuration(rules)).build_day(day), folder, nth)
 
 
 def _settle(past: Past) -> None:

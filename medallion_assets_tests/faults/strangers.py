@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import duckdb
 
@@ -24,6 +25,7 @@ from medallion_assets_tests.pipeline.works import Works
 from medallion_assets_tests.storage.samples import NUMBERS
 
 NOBODY = 65534
+REJECTED_BEFORE_GOLD = "SELECT count(*) FROM silver.rejects WHERE NOT starts_with(rejected_by, 'gold/')"
 
 
 def _strangers(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
@@ -83,15 +85,15 @@ STRANGERS = (
 def _locked(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
     """Files and folders that may not be read: named, and nothing else is skipped for them."""
     for seed in seeds:
-        for path in (ground, *ground.rglob("*")):
-            os.chown(path, NOBODY, NOBODY) if os.getuid() == 0 else None
-        code = start(take_locked, ground / "feed", seed).wait()
+        with TemporaryDirectory(prefix="faults-") as folder:  # which another user can reach
+            if os.getuid() == 0:
+                os.chown(folder, NOBODY, NOBODY)
+            code = start(take_locked, Path(folder) / "feed", seed).wait()
         yield None if code == 0 else f"ended with {code}"
 
 
 def take_locked(folder: Path, seed: int) -> None:
     """As a user to whom permissions apply."""
-    os.chmod(folder.parent, 0o755)  # noqa: PTH101
     if os.getuid() == 0:
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
@@ -143,7 +145,7 @@ def _hostile_names(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
         with duckdb.connect(str(works.roots.warehouse), read_only=True) as duck:
             found = duck.execute(query).fetchall()
             kept = duck.execute("SELECT count(*) FROM silver.sft_pairs").fetchall()
-            lost = duck.execute("SELECT count(*) FROM silver.rejects").fetchall()
+            lost = duck.execute(REJECTED_BEFORE_GOLD).fetchall()
         strays = [path.name for path in ground.iterdir() if path.name not in ("outside", str(seed))]
         sound = found == [(name, 3)] and kept[0][0] + lost[0][0] == 3 and not strays
         yield None if sound else f"{name!r}: {found}, {kept} kept, {lost} rejected, {strays} made"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-from medallion_assets_tests.faults.layers import PASSING
+from medallion_assets_tests.faults.trees import PASSING
 
 
 @dataclass(frozen=True)

@@ -57,15 +57,12 @@ def lines(results: list[Tried]) -> list[str]:
         for each in results
     ]
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
-    table = [
-        "  ".join(
-            cell.rjust(width) if at > 2 else cell.ljust(width) for at, (cell, width) in _cells(row, widths)
-        )
-        for row in (COLUMNS, tuple("-" * width for width in widths), *rows)
-    ]
+    table = [_line(row, widths) for row in (COLUMNS, tuple("-" * width for width in widths), *rows)]
     missed = [f"{each.fault.name}: not here: {each.not_here}" for each in results if each.not_here]
     return [*table, "", *missed, *(f"row {row}: {why}" for row, why in ELSEWHERE.items())]
 
 
-def _cells(row: tuple[str, ...], widths: list[int]) -> list[tuple[int, tuple[str, int]]]:
-    return list(enumerate(zip(row, widths, strict=True)))
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    """Numbers to the right."""
+    cells = enumerate(zip(row, widths, strict=True))
+    return "  ".join(cell.rjust(width) if at > 2 else cell.ljust(width) for at, (cell, width) in cells)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,7 +15,6 @@ QUICK = [fault for fault in FAULTS if fault.quick]
 
 @pytest.mark.parametrize("fault", QUICK, ids=[fault.name for fault in QUICK])
 def test_no_promise_is_broken_by(fault: Fault, tmp_path: Path) -> None:
-    os.chmod(tmp_path, 0o755)  # noqa: PTH101  # some faults are met as another user
     result = tried(fault, range(fault.quick), tmp_path)
     if result.not_here:
         pytest.skip(result.not_here)

@@ -12,16 +12,8 @@ from medallion_assets.storage.manifest import Digests
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter
 from medallion_assets_tests.faults.children import start
 from medallion_assets_tests.faults.fault import Fault, chance
-from medallion_assets_tests.faults.layers import (
-    CONFIG,
-    DAYS,
-    LAYERS,
-    alpaca,
-    differences,
-    land_first,
-    land_second,
-    tree,
-)
+from medallion_assets_tests.faults.layers import CONFIG, DAYS, LAYERS, alpaca, land_first, land_second
+from medallion_assets_tests.faults.trees import differences, tree
 from medallion_assets_tests.pipeline.works import Works
 from medallion_assets_tests.storage.samples import BRONZE_LOG, SILVER, append_of, build_of, numbers, rows_of
 

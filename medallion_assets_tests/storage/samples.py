@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable
@@ -24,7 +25,7 @@ BRONZE_LOG = Table("bronze", "log", NUMBERS, append_only=True)
 DAY = "2024-09-01"
 CHILD_SECONDS = 30
 # The calls by which a write becomes durable or visible; a process can die before any of them.
-STEPS = ("fsync", "replace", "link", "unlink", "mkdir")
+STEPS = ("fsync", "replace", "rename", "link", "unlink", "mkdir", "rmdir", "utime")
 DIED = 66
 
 # Children are forked from a process that has only imported (Arrow imports pandas late): milliseconds each.
@@ -101,21 +102,28 @@ def exit_code_of(child: BaseProcess) -> int:
 
 def die_before(write: Callable[[Path], None], root: Path, nth: int) -> None:
     """Runs `write` and exits at once, as a crash would, before the nth step."""
-    left = nth
+
+    def before(number: int) -> None:
+        if number == nth:
+            os._exit(DIED)
+
+    at_each_step(before)
+    write(root)
+
+
+def at_each_step(before: Callable[[int], None]) -> None:
+    """From here on, `before` is called with each step's number before it happens."""
+    count = itertools.count(1)
 
     def counted(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                os._exit(DIED)
+            before(next(count))
             return function(*arguments, **options)
 
         return call
 
     for step in STEPS:
         setattr(os, step, counted(getattr(os, step)))
-    write(root)
 
 
 def sha256_of(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -112,32 +111,6 @@ def test_a_crash_at_any_step_leaves_a_whole_generation_and_a_rerun_converges(
         PartitionStore(root).sweep(table, grace_seconds=0)
         assert contents(root) == contents(tmp_path / "expected")
     assert (code, nth > least_steps) == (0, True)
-
-
-def test_each_file_is_synced_whole_then_named_then_its_folder_synced_and_the_manifest_is_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_first(tmp_path)
-    steps: list[tuple[str, str, int]] = []
-    fsync, replace = os.fsync, os.replace
-
-    def record_fsync(descriptor: int) -> None:
-        path = Path(f"/proc/self/fd/{descriptor}").readlink()
-        steps.append(("fsync", "folder" if path.is_dir() else path.name, path.stat().st_size))
-        fsync(descriptor)
-
-    def record_replace(source: Path, target: Path) -> None:
-        steps.append((f"replace {source.name}", target.name, source.stat().st_size))
-        replace(source, target)
-
-    monkeypatch.setattr(os, "fsync", record_fsync)
-    monkeypatch.setattr(os, "replace", record_replace)
-    write_second(tmp_path)
-    named = [target.split("-")[0] for step, target, _ in steps[1::3]]
-    assert named == ["part", "rejects", "_manifest.json"]
-    for synced, replaced, folder in zip(steps[0::3], steps[1::3], steps[2::3], strict=True):
-        assert replaced[0] == f"replace {synced[1]}"
-        assert (synced[0], synced[2], *folder[:2]) == ("fsync", replaced[2], "fsync", "folder")
 
 
 def overwrite_and_wait(root: Path, inside: Connection) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.storage import files
-from medallion_assets_tests.storage.samples import CHILDREN, exit_code_of, sha256_of, start
-
-
-def hold_lock(path: Path, holding: Connection) -> None:
-    with files.exclusive_lock(path):
-        holding.send("held")
-        holding.recv()  # until killed
+from medallion_assets_tests.storage.samples import exit_code_of, sha256_of, start
 
 
 def add_one_under_lock(folder: Path, times: int) -> None:
@@ -116,17 +109,6 @@ def test_a_lock_lets_one_process_in_at_a_time(tmp_path: Path) -> None:
     children = [start(add_one_under_lock, tmp_path, 50) for _ in range(4)]
     assert [exit_code_of(child) for child in children] == [0, 0, 0, 0]
     assert (tmp_path / "counter").read_text() == "200"
-
-
-def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
-    lock = tmp_path / "a.lock"
-    ours, theirs = CHILDREN.Pipe()
-    child = start(hold_lock, lock, theirs)
-    assert ours.recv() == "held"
-    child.kill()
-    assert exit_code_of(child) == -9
-    with files.exclusive_lock(lock):
-        assert lock.exists()
 
 
 @given(pieces=st.lists(st.binary(max_size=2000), max_size=10))
