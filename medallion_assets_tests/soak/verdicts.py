@@ -31,6 +31,7 @@ from medallion_assets_tests.soak.pipeline import FAULT
 from medallion_assets_tests.soak.receiver import Receiver
 
 MAX_GROWTH_MIB = 64.0
+CHECK_EVALUATION = dg.DagsterEventType.ASSET_CHECK_EVALUATION
 STEP_FAILURE, RUN_FAILURE = dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE
 
 
@@ -169,10 +170,10 @@ def every_alert_arrived_once(soaked: Soaked) -> Iterator[str]:
     failed, told = failures(soaked.history), told_failures(soaked.receiver)
     yield from (f"nobody was told of {name}" for name in sorted(failed - told))
     yield from (f"{name} was told of, and did not fail" for name in sorted(told - failed))
-    yield from _repeated(soaked.receiver)
+    yield from repeated(soaked.receiver)
 
 
-def _repeated(receiver: Receiver) -> Iterator[str]:
+def repeated(receiver: Receiver) -> Iterator[str]:
     """The same failure told again, with no recovery between."""
     open_: set[tuple[str, str, str | None]] = set()
     for alert in (alert for message in receiver.messages for alert in message["alerts"]):
@@ -187,8 +188,8 @@ def _repeated(receiver: Receiver) -> Iterator[str]:
 
 def failures(history: dg.DagsterInstance) -> set[str]:
     """What failed, by the names that alerts give to checks and to jobs."""
-    wanted = dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    events = (record.event_log_entry.dagster_event for record in history.get_event_records(wanted))
+    storage, wanted = history.event_log_storage, dg.EventRecordsFilter(CHECK_EVALUATION)
+    events = (record.event_log_entry.dagster_event for record in storage.get_event_records(wanted))
     evaluations = [event.asset_check_evaluation_data for event in events if event is not None]
     runs = history.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
     return {check_key(each.asset_key, each.check_name) for each in evaluations if not each.passed} | {
