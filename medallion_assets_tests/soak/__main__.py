@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
+import dagster as dg
+
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.stages import stages_of
 from medallion_assets_tests.instance import instance_of, make_home, running_instance, wait_for
