@@ -12,9 +12,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
+
+import dagster as dg
 
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.stages import stages_of
@@ -23,8 +25,10 @@ from medallion_assets_tests.soak.backfills import launch_all, launch_any
 from medallion_assets_tests.soak.deliveries import Step, plan
 from medallion_assets_tests.soak.ground import Ground, stale_partitions
 from medallion_assets_tests.soak.memory import quarters, watched
-from medallion_assets_tests.soak.pipeline import CONFIG, DAYS, FAULT_VARIABLE, workspace
-from medallion_assets_tests.soak.verdicts import VERDICTS, Soaked
+from medallion_assets_tests.soak.pipeline import CONFIG, DAYS, FAULT_VARIABLE, RECEIVER_VARIABLE, workspace
+from medallion_assets_tests.soak.receiver import Receiver
+from medallion_assets_tests.soak.receiver import receiver as receiving
+from medallion_assets_tests.soak.verdicts import VERDICTS, Soaked, failures, told_failures
 
 EXPORTS = int(os.environ.get("SOAK_EXPORTS", "200"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
@@ -33,14 +37,15 @@ STEPS_A_BACKFILL = 12
 STEPS_A_LINE = 20
 REST_SECONDS = 900.0
 TICK_SECONDS = 15.0
+ALERT_SECONDS = 300.0
 SHOWN = 20
 
 
 def main() -> int:
-    with _folder() as folder:
+    with _folder() as folder, receiving() as receiver:
         steps = plan(EXPORTS, SEED)
         print(f"{EXPORTS} exports in {len(steps)} steps, seed {SEED}, in {folder}", flush=True)
-        happened, soaked = _soak(folder, steps)
+        happened, soaked = _soak(folder, steps, receiver)
         _print_table(happened, soaked)
         return _judge(soaked)
 
@@ -55,7 +60,7 @@ def _folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _soak(folder: Path, steps: list[Step]) -> tuple[Counter[str], Soaked]:
+def _soak(folder: Path, steps: list[Step], receiver: Receiver) -> tuple[Counter[str], Soaked]:
     roots = Roots(folder / "data", folder / "landing")
     fault = folder / "fault"
     environment = {
@@ -63,6 +68,7 @@ def _soak(folder: Path, steps: list[Step]) -> tuple[Counter[str], Soaked]:
         "MEDALLION_LANDING": str(roots.landing),
         "PYTHONPATH": str(project_folder()),
         FAULT_VARIABLE: str(fault),
+        RECEIVER_VARIABLE: receiver.url,
     }
     home = make_home(folder / "home")
     stages = stages_of(CONFIG, roots, base=project_folder())
@@ -78,8 +84,18 @@ def _soak(folder: Path, steps: list[Step]) -> tuple[Counter[str], Soaked]:
         wait_for(lambda: all(map(ground.holds, exports)), seconds=REST_SECONDS, what="bronze to hold all")
         _come_to_rest(ground)
         happened.update(_settle(ground))
-    history = instance_of(home)
-    return happened, Soaked(exports, ground, history, memory, folder / "again")
+        history = instance_of(home)
+        _wait_for_alerts(history, receiver)
+    happened.update({"alerts: messages": len(receiver.messages), "alerts: attempts": receiver.attempts})
+    return happened, Soaked(exports, ground, history, memory, receiver, folder / "again")
+
+
+def _wait_for_alerts(history: dg.DagsterInstance, receiver: Receiver) -> None:
+    """A message waits until nothing more happens, and for a receiver that refused it. What never comes is
+    told by the verdict."""
+    with suppress(TimeoutError):
+        everything = failures(history)
+        wait_for(lambda: everything <= told_failures(receiver), seconds=ALERT_SECONDS, what="the last alert")
 
 
 def _carry_out(steps: list[Step], ground: Ground, random: Random) -> Counter[str]:

@@ -21,7 +21,7 @@ from medallion_assets_tests.instance import DEFINITIONS, write_workspace
 from medallion_assets_tests.pipeline.sample import TOKENIZER
 
 DAYS = tuple((datetime.now(UTC).date() - timedelta(days=ago)).isoformat() for ago in range(4, -1, -1))
-FAULT_VARIABLE = "SOAK_FAULT"
+FAULT_VARIABLE, RECEIVER_VARIABLE = "SOAK_FAULT", "SOAK_RECEIVER"
 FAULT = "the format fails while the soak wants it to"
 PIPELINE = {
     "start_date": DAYS[0],
@@ -31,6 +31,7 @@ PIPELINE = {
         {"name": "pairs", "unit": "preference_triples", "format": "preference"},
         {"name": "prompts", "unit": "rl_prompts", "format": "verl"},
     ],
+    "alerts": {"every_minutes": 0, "webhooks": [{"name": "soak", "url_env": RECEIVER_VARIABLE}]},
     "recipes": [
         {"name": "packed", "unit": "sft_pairs", "tokenizer": TOKENIZER, "max_length": 256},
         {"name": "dpo", "unit": "preference_triples", "tokenizer": TOKENIZER},

@@ -18,6 +18,7 @@ from medallion_assets_tests.soak.deliveries import Export, plan
 from medallion_assets_tests.soak.ground import Ground
 from medallion_assets_tests.soak.memory import quarters
 from medallion_assets_tests.soak.pipeline import CONFIG, DAYS
+from medallion_assets_tests.soak.receiver import Receiver
 from medallion_assets_tests.soak.verdicts import VERDICTS, Soaked
 
 Verdict = Callable[[Soaked], Iterator[str]]
@@ -52,7 +53,7 @@ def soaked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Soaked]:
     with _history(folder) as history:
         site.run(DAYS[0], DAYS[1], instance=history)
         ground = Ground(site.roots, site.stages, folder / "fault", NOWHERE)
-        yield Soaked(exports, ground, history, {"daemon": [100.0] * 8}, folder / "again")
+        yield Soaked(exports, ground, history, {"daemon": [100.0] * 8}, Receiver(), folder / "again")
 
 
 def _history(folder: Path) -> dg.DagsterInstance:
@@ -125,3 +126,49 @@ def test_a_run_that_failed_by_itself_is_noticed(soaked: Soaked, tmp_path: Path) 
             site.run(DAYS[0], instance=history, select='key:"silver/alpaca_conformed"')
         [found] = verdicts.only_the_planted_fault_failed_runs(replace(soaked, history=history))
     assert f"bronze/alpaca has no partition {DAYS[0]}" in found
+
+
+def _alert(key: str, news: str = "failed") -> dict[str, str]:
+    return {
+        "news": news,
+        "kind": key.partition(":")[0],
+        "key": key,
+        "reason": "it broke",
+        "partitions": DAYS[0],
+    }
+
+
+@pytest.mark.parametrize(
+    ("messages", "found"),
+    [
+        ([], ["nobody was told of check:bronze/alpaca:readable_exports"]),
+        ([["check:bronze/alpaca:readable_exports"]], []),
+        (
+            [["check:bronze/alpaca:readable_exports", "run:ingest_chats:"]],
+            ["run:ingest_chats was told of, and did not fail"],
+        ),
+    ],
+)
+def test_alerts_that_are_missing_or_made_up_are_noticed(
+    soaked: Soaked, tmp_path: Path, messages: list[list[str]], found: list[str]
+) -> None:
+    taken = [{"id": str(n), "alerts": list(map(_alert, keys))} for n, keys in enumerate(messages)]
+    with _history(tmp_path) as history:
+        failed = dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(["bronze", "alpaca"]),
+            check_name="readable_exports",
+            passed=False,
+            metadata={},
+        )
+        history.report_runless_asset_event(failed)
+        told = replace(soaked, history=history, receiver=Receiver(messages=taken))
+        assert list(verdicts.every_alert_arrived_once(told)) == found
+
+
+def test_an_alert_told_again_without_a_recovery_is_noticed() -> None:
+    key = "check:a:b"
+    twice = Receiver(messages=[{"alerts": [_alert(key)]}, {"alerts": [_alert(key)]}])
+    between = Receiver(
+        messages=[{"alerts": [_alert(key, news)]} for news in ("failed", "recovered", "failed")]
+    )
+    assert (len(list(verdicts.repeated(twice))), list(verdicts.repeated(between))) == (1, [])

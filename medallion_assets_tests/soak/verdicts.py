@@ -15,6 +15,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from medallion_assets.automation.wording import check_key
 from medallion_assets.checks.conservation import balance_of
 from medallion_assets.extract.ledger import LEDGER_NAME, Ledger
 from medallion_assets.stage import Stage
@@ -27,8 +28,10 @@ from medallion_assets_tests.soak.deliveries import Export
 from medallion_assets_tests.soak.ground import Ground, stale_partitions
 from medallion_assets_tests.soak.memory import Samples, quarters
 from medallion_assets_tests.soak.pipeline import FAULT
+from medallion_assets_tests.soak.receiver import Receiver
 
 MAX_GROWTH_MIB = 64.0
+CHECK_EVALUATION = dg.DagsterEventType.ASSET_CHECK_EVALUATION
 STEP_FAILURE, RUN_FAILURE = dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE
 
 
@@ -40,6 +43,7 @@ class Soaked:
     ground: Ground
     history: dg.DagsterInstance
     memory: Samples
+    receiver: Receiver
     scratch: Path
 
 
@@ -159,6 +163,48 @@ def _why(history: dg.DagsterInstance, run_id: str) -> str:
     return "\n".join(entry.user_message for entry in failures)
 
 
+def every_alert_arrived_once(soaked: Soaked) -> Iterator[str]:
+    """Each message once; each failed check and run in one; and none of what did not fail."""
+    ids = Counter(message["id"] for message in soaked.receiver.messages)
+    yield from (f"message {name} was taken {count} times" for name, count in ids.items() if count > 1)
+    failed, told = failures(soaked.history), told_failures(soaked.receiver)
+    yield from (f"nobody was told of {name}" for name in sorted(failed - told))
+    yield from (f"{name} was told of, and did not fail" for name in sorted(told - failed))
+    yield from repeated(soaked.receiver)
+
+
+def repeated(receiver: Receiver) -> Iterator[str]:
+    """The same failure told again, with no recovery between."""
+    open_: set[tuple[str, str, str | None]] = set()
+    for alert in (alert for message in receiver.messages for alert in message["alerts"]):
+        if alert["news"] == "recovered":
+            open_ = {each for each in open_ if each[0] != alert["key"]}
+            continue
+        failure = (alert["key"], alert["reason"], alert["partitions"])
+        if failure in open_:
+            yield f"{failure} was told twice"
+        open_.add(failure)
+
+
+def failures(history: dg.DagsterInstance) -> set[str]:
+    """What failed, by the names that alerts give to checks and to jobs."""
+    storage, wanted = history.event_log_storage, dg.EventRecordsFilter(CHECK_EVALUATION)
+    events = (record.event_log_entry.dagster_event for record in storage.get_event_records(wanted))
+    evaluations = [event.asset_check_evaluation_data for event in events if event is not None]
+    runs = history.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+    return {check_key(each.asset_key, each.check_name) for each in evaluations if not each.passed} | {
+        f"run:{run.job_name}" for run in runs
+    }
+
+
+def told_failures(receiver: Receiver) -> set[str]:
+    """What alerts are about; ad hoc runs by the job that they share. A failure that was over before its
+    message went out is told as a recovery alone."""
+    alerts = [alert for message in receiver.messages for alert in message["alerts"]]
+    checks = {alert["key"] for alert in alerts if alert["kind"] == "check"}
+    return checks | {alert["key"].rpartition(":")[0] for alert in alerts if alert["kind"] == "run"}
+
+
 def memory_is_bounded(soaked: Soaked) -> Iterator[str]:
     """After the first quarter, in which modules and caches fill."""
     for role, samples in soaked.memory.items():
@@ -176,5 +222,6 @@ VERDICTS: tuple[Callable[[Soaked], Iterator[str]], ...] = (
     nothing_is_stale,
     the_order_of_arrival_does_not_show,
     only_the_planted_fault_failed_runs,
+    every_alert_arrived_once,
     memory_is_bounded,
 )
