@@ -105,7 +105,7 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
         *(release_asset(plan, store) for plan in plans),
     ]
     return dg.Definitions(
-        assets=[*documented(tables, Pipeline(config, stages, plans, store)), store_asset()],
+        assets=[*documented(tables, Pipeline(config, stages, plans, store)), store_asset(config.owner)],
         asset_checks=all_checks,
         jobs=[*jobs.values()],
         sensors=[

@@ -49,11 +49,16 @@ def code_references(made_by: Stage | Plan) -> dg.CodeReferencesMetadataValue:
     files = [name.format(stage=made_by) for name in WHERE[type(made_by)]]
     if isinstance(made_by, BronzeStage) and made_by.redaction:
         files.insert(0, "extract/redact.py")
+    return links_to(files)
+
+
+def links_to(files: Sequence[str]) -> dg.CodeReferencesMetadataValue:
+    """To modules of this package, and to the documentation, which stays in the checkout."""
     return dg.CodeReferencesMetadataValue(
         code_references=[
             dg.LocalFileCodeReference(file_path=str(path), label=name)
             for name in files
-            if (path := _place(name)).exists()  # the documentation stays in the checkout
+            if (path := _place(name)).exists()
         ]
     )
 

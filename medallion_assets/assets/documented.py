@@ -74,7 +74,7 @@ def _of_tables(pipeline: Pipeline) -> dict[dg.AssetKey, dict[str, Any]]:
                 "dagster/column_schema": column_schema(stage),
                 "dagster/column_lineage": column_lineage(stage),
                 "dagster/table_name": ".".join(stage.asset_path),
-                "dagster/uri": pipeline.store.root.joinpath(*stage.asset_path).as_uri(),
+                "dagster/uri": pipeline.store.root.absolute().joinpath(*stage.asset_path).as_uri(),
                 CODE_REFERENCES: code_references(stage),
             },
         }
@@ -90,7 +90,7 @@ def _of_releases(pipeline: Pipeline) -> dict[dg.AssetKey, dict[str, Any]]:
             "owners": owners_together(owners, [stage.asset_path for stage in plan.lineage.gold()]),
             "tags": {STORAGE_KIND: "parquet"},
             "metadata": {
-                "dagster/uri": release_folder(pipeline.store.root, plan.config.name).as_uri(),
+                "dagster/uri": release_folder(pipeline.store.root.absolute(), plan.config.name).as_uri(),
                 CODE_REFERENCES: code_references(plan),
             },
         }

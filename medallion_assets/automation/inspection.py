@@ -19,5 +19,6 @@ def inspection_schedule(checks: dg.AssetChecksDefinition) -> dg.ScheduleDefiniti
         name="inspection",
         job=job,
         cron_schedule=INSPECTION_CRON,
+        description="Every night at 03:30 UTC, looks for damaged files and builds samples again to compare.",
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )

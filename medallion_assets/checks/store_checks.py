@@ -11,6 +11,7 @@ from functools import partial
 
 import dagster as dg
 
+from medallion_assets.assets.code_links import CODE_REFERENCES, links_to
 from medallion_assets.checks.finding import Finding, by_table
 from medallion_assets.checks.intact import damages
 from medallion_assets.checks.rebuild import rebuilt_samples
@@ -23,13 +24,15 @@ from medallion_assets.storage.store import PartitionStore
 STORE = dg.AssetKey("store")
 
 
-def store_asset() -> dg.AssetSpec:
+def store_asset(owner: str | None) -> dg.AssetSpec:
     """Nothing makes it: no run of assets takes its checks along."""
     return dg.AssetSpec(
         STORE,
         group_name="operations",
         description="All partitions of all tables. Its nightly checks look at more than a run has time for.",
         kinds={"parquet"},
+        owners=[owner] if owner else [],
+        metadata={CODE_REFERENCES: links_to(["checks/store_checks.py", "docs/checks.md"])},
     )
 
 

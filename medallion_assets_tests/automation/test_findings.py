@@ -151,7 +151,7 @@ def test_the_sensor_tells_what_changed_and_nothing_twice(
     land(site)
     build(site)
     first = tick(site, instance)
-    assert set(told(first).values()) <= {True, told(first)["silver/profile:disk_room"]}
+    assert set(told(first).values()) <= {True, told(first)["store:disk_room"]}
     assert told(tick(site, instance, first.cursor)) == {}
     assert told(tick(site, instance, '{"a": 1}')) == told(first)  # the cursor of another version
     other = copy_of(tmp_path / "one", tmp_path / "two", recipes=[RECIPE | {"max_length": 64}])

@@ -96,12 +96,12 @@ def test_a_sound_run_passes_every_check(site: Site, instance: dg.DagsterInstance
     blocking = {"partitions": [DAY], "failed_partitions": []}
     balanced = {**one, **blocking, "lost_records": 0, "surplus_records": 0}
     assert checks(run(site, instance)) == {
-        "bronze/alpaca:immutable": (True, error, {**one, "files": 1}),
+        "bronze/alpaca:immutable": (True, error, {**one, **blocking, "files": 1}),
         "bronze/alpaca:readable_exports": (True, error, one),
         "silver/alpaca_conformed:conservation": (True, error, balanced),
         "silver/alpaca_conformed:reject_rate": (True, warn, {**one, "highest_rate": 0.0}),
         "silver/sft_pairs:conservation": (True, error, balanced),
-        "silver/sft_pairs:unique_ids": (True, error, {**one, "records": 3}),
+        "silver/sft_pairs:unique_ids": (True, error, {**one, **blocking, "records": 3}),
         "silver/sft_pairs:removal_rate": (True, warn, {**one, "highest_rate": 0.0}),
         "gold/packed:conservation": (True, error, balanced),
         "gold/packed:packing_efficiency": (True, warn, none),

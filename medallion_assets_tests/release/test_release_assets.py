@@ -86,5 +86,5 @@ def test_without_releases_there_is_nothing_to_schedule(tmp_path: Path) -> None:
         {schedule.name for schedule in Site(tmp_path, with_releases(*releases)).defs.schedules or ()}
         for releases in ((), (EVERYTHING,))
     ]
-    always = {"nightly", "sweep", "inspection"}
+    always = {"nightly", "prune", "inspection", "sweep"}
     assert schedules == [always, {*always, "audits"}]
