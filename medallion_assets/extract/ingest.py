@@ -20,6 +20,7 @@ from medallion_assets.schemas import BRONZE
 from medallion_assets.storage import files
 from medallion_assets.storage.store import WriteInstead
 
+RAW_NAME = "_raw"
 BATCH_ROWS = 4096
 BATCH_BYTES = 32 << 20
 WHOLE_EXPORT = 0  # the record number that stands for an export that can't be taken apart

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from medallion_assets.extract.ingest import bronze_rows, keep_raw
+from medallion_assets.extract.ingest import RAW_NAME, bronze_rows, keep_raw
 from medallion_assets.extract.inventory import EVERYTHING, Export, Inventory, LandingRules, scan
 from medallion_assets.extract.ledger import LEDGER_NAME, SHA256, Ledger
 from medallion_assets.extract.limits import DEFAULT_LIMITS, Limits
@@ -20,8 +20,6 @@ from medallion_assets.extract.redact import Redaction
 from medallion_assets.extract.redacted import paths_shown, redacted_rows, shown_path
 from medallion_assets.schemas import BRONZE
 from medallion_assets.storage.store import Append, PartitionStore, Table
-
-RAW_NAME = "_raw"
 
 
 @dataclass(frozen=True)
@@ -56,22 +54,24 @@ class BronzeStage:
         ledger = store.table_folder(self.table) / LEDGER_NAME
         if self.redaction is None:
             seen = scan(self.landing, ledger, rules=self.rules, wait=wait)
-            return replace(seen, exports=(*seen.exports, *self._left_behind(store, seen)))
+            exports = (*seen.exports, *self._left_behind(store, seen))
+            return replace(seen, exports=tuple(sorted(exports, key=lambda e: (e.landing_date, e.sha256))))
         shown = partial(shown_path, redaction=self.redaction)
         with paths_shown(shown):
             return scan(self.landing, ledger, rules=replace(self.rules, shown=shown), wait=wait)
 
     def _left_behind(self, store: PartitionStore, seen: Inventory) -> Iterator[Export]:
         """What a killed run had copied but not added, and whose file has changed or gone since."""
-        folder = store.table_folder(self.table)
+        folder = self.kept_exports(store)
         present = {export.sha256 for export in seen.exports}
         manifests = (manifest for _, manifest in store.manifests(self.table, upto="9999"))
         present |= {part.export for manifest in manifests for part in manifest.parts if part.export}
-        kept = os.listdir(folder / RAW_NAME) if (folder / RAW_NAME).is_dir() else []  # noqa: PTH208  # of thousands
+        ledger = Ledger(store.table_folder(self.table) / LEDGER_NAME)
+        kept = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208  # of thousands
         for sha256 in sorted(set(kept) - present):
-            claim = Ledger(folder / LEDGER_NAME).claim_on(sha256) if SHA256.fullmatch(sha256) else None
+            claim = ledger.claim_on(sha256) if SHA256.fullmatch(sha256) else None
             if claim is not None:
-                path = folder / RAW_NAME / sha256
+                path = folder / sha256
                 yield Export(sha256, claim.file, claim.landing_date, claim.size, path, claim.order)
 
     def missing(self, store: PartitionStore, inventory: Inventory) -> dict[date, list[str]]:
@@ -96,6 +96,10 @@ class BronzeStage:
         landed = inventory.by_date()
         return {key: self._append(store, landed.get(date.fromisoformat(key), [])) for key in keys}
 
+    def kept_exports(self, store: PartitionStore) -> Path:
+        """The folder of the exact bytes of each export, under their SHA-256."""
+        return store.table_folder(self.table) / RAW_NAME
+
     def _append(self, store: PartitionStore, exports: list[Export]) -> Append:
         by_sha = {export.sha256: export for export in exports}
         return Append(
@@ -109,7 +113,7 @@ class BronzeStage:
         def rows() -> Iterable[pa.Table]:
             if self.redaction is not None:
                 return redacted_rows(export, self.redaction, read, source=self.source)
-            kept = keep_raw(export, store.table_folder(self.table) / RAW_NAME)
+            kept = keep_raw(export, self.kept_exports(store))
             return read(export, kept, scratch=store.root / ".scratch")
 
         return rows
