@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from medallion_assets.extract.ingest import RAW_NAME, bronze_rows, keep_raw
 from medallion_assets.extract.inventory import EVERYTHING, Export, Inventory, LandingRules, scan
-from medallion_assets.extract.ledger import LEDGER_NAME
+from medallion_assets.extract.ledger import LEDGER_NAME, SHA256, Ledger
 from medallion_assets.extract.limits import DEFAULT_LIMITS, Limits
 from medallion_assets.extract.redact import Redaction
 from medallion_assets.extract.redacted import paths_shown, redacted_rows, shown_path
@@ -52,10 +53,26 @@ class BronzeStage:
     def inventory(self, store: PartitionStore, *, wait: bool = False) -> Inventory:
         ledger = store.table_folder(self.table) / LEDGER_NAME
         if self.redaction is None:
-            return scan(self.landing, ledger, rules=self.rules, wait=wait)
+            seen = scan(self.landing, ledger, rules=self.rules, wait=wait)
+            exports = (*seen.exports, *self._left_behind(store, seen))
+            return replace(seen, exports=tuple(sorted(exports, key=lambda e: (e.landing_date, e.sha256))))
         shown = partial(shown_path, redaction=self.redaction)
         with paths_shown(shown):
             return scan(self.landing, ledger, rules=replace(self.rules, shown=shown), wait=wait)
+
+    def _left_behind(self, store: PartitionStore, seen: Inventory) -> Iterator[Export]:
+        """What a killed run had copied but not added, and whose file has changed or gone since."""
+        folder = self.kept_exports(store)
+        present = {export.sha256 for export in seen.exports}
+        manifests = (manifest for _, manifest in store.manifests(self.table, upto="9999"))
+        present |= {part.export for manifest in manifests for part in manifest.parts if part.export}
+        ledger = Ledger(store.table_folder(self.table) / LEDGER_NAME)
+        kept = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208  # of thousands
+        for sha256 in sorted(set(kept) - present):
+            claim = ledger.claim_on(sha256) if SHA256.fullmatch(sha256) else None
+            if claim is not None:
+                path = folder / sha256
+                yield Export(sha256, claim.file, claim.landing_date, claim.size, path, claim.order)
 
     def missing(self, store: PartitionStore, inventory: Inventory) -> dict[date, list[str]]:
         """The exports that landed and that bronze does not hold, by landing date."""

@@ -204,6 +204,20 @@ def test_an_export_that_changed_is_taken_by_the_next_run(landing: Landing, tmp_p
     assert [row["raw"] for row in rows_in(take(landing.folder, store.root))] == ["2"]
 
 
+def test_what_a_killed_run_had_copied_is_taken_though_its_file_has_gone(
+    landing: Landing, tmp_path: Path
+) -> None:
+    stage, store = BronzeStage("chat", landing.folder), PartitionStore(tmp_path / "data")
+    path = landing.drop("a_20240901.jsonl", b"1\n2")
+    [export] = stage.inventory(store).exports
+    keep_raw(export, store.table_folder(stage.table) / "_raw")  # and then it dies
+    path.unlink()
+    assert stage.missing(store, stage.inventory(store)) == {DAY: [export.sha256]}
+    store.append(stage.table, KEY, stage.build(store, KEY))
+    assert [row["raw"] for row in rows_in(store)] == ["1", "2"]
+    assert stage.missing(store, stage.inventory(store)) == {}
+
+
 def test_bronze_holds_each_export_once_however_often_it_lands(landing: Landing, tmp_path: Path) -> None:
     landing.drop("dt=2024-09-01/a.jsonl", b"1\n2")
     take(landing.folder, tmp_path / "data")
