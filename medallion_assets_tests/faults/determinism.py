@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from medallion_assets.automation.settle import outdated_days
 from medallion_assets.storage.manifest import Digests
 from medallion_assets.storage.parts import PartWriter, SchemaMismatch
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter
 from medallion_assets_tests.faults.fault import Fault, chance
 from medallion_assets_tests.faults.layers import CONFIG, DAYS, land_first, land_second
 from medallion_assets_tests.faults.trees import Tree, differences, tree
-from medallion_assets_tests.pipeline.works import Works
+from medallion_assets_tests.pipeline.works import Works, outdated_days
 from medallion_assets_tests.storage.samples import DAY, NUMBERS, SILVER, build_of, rows_of, sha256_of
 
 HASH_SEEDS = ("0", "1", "77", "4242", "random")

@@ -15,7 +15,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from medallion_assets.automation.settle import outdated_days
 from medallion_assets.checks.conservation import balance_of
 from medallion_assets.config import PipelineConfig
 from medallion_assets.extract.stage import BronzeStage
@@ -27,7 +26,7 @@ from medallion_assets_tests.faults.children import start
 from medallion_assets_tests.faults.fault import Fault, chance
 from medallion_assets_tests.faults.layers import CONFIG, DAYS, alpaca
 from medallion_assets_tests.faults.trees import Tree, differences, tree
-from medallion_assets_tests.pipeline.works import Works
+from medallion_assets_tests.pipeline.works import Works, outdated_days
 from medallion_assets_tests.storage.samples import DIED, die_before
 
 STEPS_OF_A_HISTORY = 14

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import os
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
 from medallion_assets import build_pipeline
-from medallion_assets.automation.settle import landed_days
 from medallion_assets.config import PipelineConfig
-from medallion_assets.stage import is_outdated
-from medallion_assets.stages import PipelineStages
-from medallion_assets.storage.still import StillStore
-from medallion_assets.storage.store import PartitionStore
 from medallion_assets_tests.pipeline.works import LONG_AGO, Works
 
 TOKENIZER = {"path": "medallion_assets/tokenizers/chatml"}
@@ -53,18 +47,6 @@ class Site(Works):
         }
         tags = ends if last else {"dagster/partition": first}
         return job.execute_in_process(asset_selection=list(keys), tags=tags, instance=instance)
-
-
-def outdated_days(stages: PipelineStages, store: PartitionStore) -> set[date]:
-    """Dates with an export that bronze lacks, or with a partition whose inputs or rules have changed."""
-    still = StillStore(store)
-    days = {
-        date.fromisoformat(key)
-        for stage in stages.all()
-        for key in stage.due(still)
-        if is_outdated(stage, still, key)
-    }
-    return days | landed_days(stages, store)
 
 
 def alpaca(instruction: str, output: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import pytest
 
 from medallion_assets.automation.findings import DISK_ROOM, UP_TO_DATE
 from medallion_assets.storage.store import Append
-from medallion_assets_tests.pipeline.sample import Site, outdated_days
+from medallion_assets_tests.pipeline.sample import Site
 from medallion_assets_tests.pipeline.units_sample import (
     CONFIG,
     DAY_AFTER,
@@ -25,6 +25,7 @@ from medallion_assets_tests.pipeline.units_sample import (
     swept,
     table,
 )
+from medallion_assets_tests.pipeline.works import outdated_days
 
 ALL_DAYS = (*DAYS, DAY_AFTER)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from medallion_assets_tests.pipeline.sample import Site, outdated_days
+from medallion_assets_tests.pipeline.sample import Site
 from medallion_assets_tests.pipeline.units_sample import DAY_AFTER, DAYS, all_units_site, swept
+from medallion_assets_tests.pipeline.works import outdated_days
 
 ALL_DAYS = (*DAYS, DAY_AFTER)
 

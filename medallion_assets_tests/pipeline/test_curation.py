@@ -12,8 +12,9 @@ import pytest
 
 from medallion_assets.config import PipelineConfig
 from medallion_assets.stage import is_outdated
-from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca, chat, outdated_days
+from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca, chat
 from medallion_assets_tests.pipeline.units_sample import Row, build_day, rows, swept
+from medallion_assets_tests.pipeline.works import outdated_days
 
 DAYS = ("2024-09-01", "2024-09-02", "2024-09-03")
 DUCKS = "How many eggs do the sixteen ducks of Janet lay on each day of the long week before she bakes?"

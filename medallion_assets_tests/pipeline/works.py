@@ -6,13 +6,16 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+from medallion_assets.automation.settle import landed_days
 from medallion_assets.config import PipelineConfig
 from medallion_assets.roots import Roots, project_folder
-from medallion_assets.stage import Stage, partitions_to_settle
+from medallion_assets.stage import Stage, is_outdated, partitions_to_settle
 from medallion_assets.stages import PipelineStages, stages_of
+from medallion_assets.storage.still import StillStore
 from medallion_assets.storage.store import Append, PartitionStore
 
 LONG_AGO = 1_700_000_000
@@ -70,3 +73,15 @@ class Works:
             for path in files
             if path.name != "_cache.json"
         }
+
+
+def outdated_days(stages: PipelineStages, store: PartitionStore) -> set[date]:
+    """Dates with an export that bronze lacks, or with a partition whose inputs or rules have changed."""
+    still = StillStore(store)
+    days = {
+        date.fromisoformat(key)
+        for stage in stages.all()
+        for key in stage.due(still)
+        if is_outdated(stage, still, key)
+    }
+    return days | landed_days(stages, store)

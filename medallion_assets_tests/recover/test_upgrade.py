@@ -16,8 +16,9 @@ from medallion_assets.storage.manifest import MANIFEST_NAME, Manifest, content_h
 from medallion_assets.storage.parts import PartWriter
 from medallion_assets.storage.store import Append, OtherSchema, Table
 from medallion_assets_tests.pipeline import units_sample
-from medallion_assets_tests.pipeline.sample import Site, outdated_days
+from medallion_assets_tests.pipeline.sample import Site
 from medallion_assets_tests.pipeline.units_sample import DAYS, build_day
+from medallion_assets_tests.pipeline.works import outdated_days
 
 AGED = "silver/sft_pairs"
 LATER_COLUMN = "tools"
