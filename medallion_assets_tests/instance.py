@@ -115,7 +115,7 @@ def running_instance(
     with log.open("a") as output:
         process = subprocess.Popen(
             command,
-            cwd=definitions.parent,
+            cwd=home,  # where no .env speaks of another home
             env={**os.environ, **(environment or {}), "DAGSTER_HOME": str(home)},
             stdout=output,
             stderr=output,
