@@ -1,7 +1,8 @@
 """Bronze never changes: what it took is there, as it was written.
 
-Belongs here: what the ledger and the clock tell of a day of bronze. Does not: reading rows, or the bytes of
-files that nobody has touched (intact.py takes samples of those).
+Belongs here: what sizes and the clock tell of a day of bronze. Does not: reading rows, or the bytes of files
+that nobody has touched (intact.py takes samples of those). An export that no manifest names, though its bytes
+were kept, is no fault: the next run takes it again.
 """
 
 from __future__ import annotations
@@ -9,46 +10,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from medallion_assets.checks.finding import PARTITION, Fault, Finding, short
-from medallion_assets.extract.ingest import RAW_NAME
-from medallion_assets.extract.ledger import LEDGER_NAME, Claim, Ledger
 from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.release.verify import sha256_of
 from medallion_assets.storage.manifest import MANIFEST_NAME, Manifest, Part
 from medallion_assets.storage.store import PartitionStore
 
-LOST = "bronze took it and holds it no more; its bytes are in {raw}, under the export's hash: land them again"
-
 
 def changes(bronze: BronzeStage, store: PartitionStore, keys: Sequence[str]) -> Finding:
-    """What is not as it was written on these days, and what has gone from them."""
-    faults = list(lost_exports(bronze, store, keys))
+    """What is not as it was written on these days."""
+    faults: list[Fault] = []
     parts = 0
     for key in keys:
         if manifest := store.manifest(bronze.table, key):
             parts += len(manifest.parts)
             faults += _changed_parts(bronze, store, key, manifest)
     return Finding.of(len(keys), sorted(faults, key=lambda fault: str(fault[PARTITION])), files=parts)
-
-
-def lost_exports(bronze: BronzeStage, store: PartitionStore, keys: Sequence[str] | None) -> Iterator[Fault]:
-    """Exports of these days, or of any, whose bytes were kept and that no manifest names.
-
-    One that still lies in the landing folder is not lost: a run takes it, or is about to.
-    """
-    folder = store.table_folder(bronze.table)
-    for sha256, claim in _not_held(bronze, store, Ledger(folder / LEDGER_NAME)):
-        day, raw = claim.landing_date.isoformat(), folder / RAW_NAME / sha256
-        if (keys is None or day in keys) and raw.exists() and not (bronze.landing / claim.file).exists():
-            what = LOST.format(raw=raw.relative_to(store.root).parent)
-            yield {PARTITION: day, "export": short(sha256), "file": claim.file, "what": what}
-
-
-def _not_held(bronze: BronzeStage, store: PartitionStore, ledger: Ledger) -> Iterator[tuple[str, Claim]]:
-    manifests = (store.manifest(bronze.table, key) for key in store.keys(bronze.table))
-    held = {part.export for manifest in manifests if manifest for part in manifest.parts}
-    for sha256 in ledger.exports():
-        if sha256 not in held and (claim := ledger.claim_on(sha256)):
-            yield sha256, claim
 
 
 def _changed_parts(

@@ -31,8 +31,8 @@ KINDS: Mapping[str, Kind] = {
         "error",
         True,
         "Every export that bronze took is there, in files that are as they were written.",
-        "Exports are gone or were changed",
-        "Follow what stands beside each: land it again, or delete the file and materialize the day.",
+        "Files of exports are gone or were changed",
+        "Delete the file and materialize the day: it is made again from the bytes that bronze keeps.",
     ),
     "readable_exports": Kind(
         "error",
@@ -97,8 +97,7 @@ KINDS: Mapping[str, Kind] = {
     "intact": Kind(
         "error",
         False,
-        "Every file that a manifest names is there at its size, a sample has the bytes that were written, "
-        "and no export that was taken is missing from bronze.",
+        "Every file that a manifest names is there at its size, a sample with the bytes that were written.",
         "Files are gone or were changed",
         "Bronze and raw bytes: from a back-up; others: delete the file and materialize the partition.",
     ),

@@ -17,7 +17,7 @@ from medallion_assets_tests.checks.week import CONFIG as WEEK
 from medallion_assets_tests.checks.week import (
     LAST,
     SPOILT,
-    a_lost_export,
+    a_changed_part,
     a_lost_record,
     a_repeated_record,
     an_item_kept,
@@ -131,7 +131,7 @@ def test_a_lost_row_stops_all_that_follows(
 @pytest.mark.parametrize(
     ("spoil", "kept_from_running"),
     [
-        (a_lost_export, ["silver/chats_conformed", *AFTER_UNIT]),
+        (a_changed_part, ["silver/chats_conformed", *AFTER_UNIT]),
         (a_lost_record, AFTER_UNIT),
         (a_repeated_record, AFTER_UNIT),
         (an_item_kept, AFTER_UNIT),

@@ -183,7 +183,6 @@ def spoil(site: Site, name: str, edit: Edit) -> None:
 
 SPOILT: dict[Callable[[Site], None], str] = {
     a_changed_part: "bronze/chats:immutable",
-    a_lost_export: "bronze/chats:immutable",
     a_broken_export: "bronze/chats:readable_exports",
     a_lost_record: "silver/sft_pairs:conservation",
     a_repeated_record: "silver/sft_pairs:unique_ids",
