@@ -1,4 +1,7 @@
-"""One instance, one browser and one prepared store for all browser tests; a page for each."""
+"""One instance, one browser and one prepared store for a module of browser tests; a page for each.
+
+Of a module and no longer: while Playwright is at work its event loop runs, and nothing else can run one.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ def chromium() -> str:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def instance(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Asks for the path of a browser, so that nothing is prepared where there is none."""
     folder = tmp_path_factory.mktemp("browser")
@@ -32,7 +35,7 @@ def instance(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str, instance: Instance) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium)
