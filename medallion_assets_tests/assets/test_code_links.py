@@ -33,7 +33,8 @@ def test_every_way_to_name_a_remote_leads_to_its_page(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["/srv/data.git", "../data", "https://example.com/team/data", "file:///srv/data.git", ""]
+    "address",
+    ["/srv/data.git", "../data", "https://example.com/team/data", Path("/srv/data.git").as_uri(), ""],
 )
 def test_other_remotes_have_no_page(address: str) -> None:
     assert browsable(address) is None
