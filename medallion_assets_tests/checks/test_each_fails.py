@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -18,23 +16,8 @@ from medallion_assets_tests.checks.week import (
     failing,
     failing_at_night,
     findings,
-    land_week,
 )
 from medallion_assets_tests.pipeline.sample import Site
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    site = Site(tmp_path_factory.mktemp("sound"), CONFIG)
-    land_week(site)
-    return site
-
-
-@pytest.fixture
-def site(sound: Site, tmp_path: Path) -> Site:
-    """A copy to spoil."""
-    shutil.copytree(sound.roots.data.parent, tmp_path, dirs_exist_ok=True, symlinks=True)
-    return Site(tmp_path, CONFIG)
 
 
 def test_a_sound_week_passes_everything(sound: Site) -> None:

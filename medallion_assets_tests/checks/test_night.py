@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import msgspec
@@ -18,7 +17,6 @@ from medallion_assets.extract.ingest import RAW_NAME
 from medallion_assets.stage import Stage
 from medallion_assets_tests.checks.tampering import stage_of
 from medallion_assets_tests.checks.week import (
-    CONFIG,
     DAYS,
     LAST,
     a_changed_part,
@@ -27,25 +25,11 @@ from medallion_assets_tests.checks.week import (
     a_repeated_record,
     conversations,
     failing_at_night,
-    land_week,
     rewrite_manifest,
 )
 from medallion_assets_tests.pipeline.sample import Site
 
 UNIT = "silver/sft_pairs"
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    site = Site(tmp_path_factory.mktemp("sound"), CONFIG)
-    land_week(site)
-    return site
-
-
-@pytest.fixture
-def site(sound: Site, tmp_path: Path) -> Site:
-    shutil.copytree(sound.roots.data.parent, tmp_path, dirs_exist_ok=True, symlinks=True)
-    return Site(tmp_path, CONFIG)
 
 
 def fails(site: Site, name: str) -> bool:
