@@ -17,7 +17,7 @@ from medallion_assets.report.funnel import (
     table_funnels,
     tables_as_text,
 )
-from medallion_assets.roots import Roots, project_folder
+from medallion_assets.roots import Roots
 from medallion_assets.stages import PipelineStages, stages_of
 from medallion_assets.storage import files
 from medallion_assets.storage.store import PartitionStore
@@ -68,7 +68,7 @@ def _materialize(roots: Roots, *selection: str) -> bool:
     )
     log = roots.data / LOG_NAME
     with log.open("a") as output:
-        result = subprocess.run(command, cwd=project_folder(), stdout=output, stderr=output, check=False)
+        result = subprocess.run(command, stdout=output, stderr=output, check=False)
     if result.returncode:
         print(log.read_text()[-4000:], file=sys.stderr)
         print(f"The run failed; the whole log is in {_shown(log)}", file=sys.stderr)

@@ -100,9 +100,9 @@ def main(names: list[str]) -> int:
 def _take(pictures: list[Picture], folder: Path, browser_path: str) -> list[Path]:
     home = make_home(folder / "home")
     environment = {"MEDALLION_DATA": str(folder / "data"), "DAGSTER_HOME": str(home)}
-    subprocess.run(
-        [sys.executable, "-m", "medallion_assets.demo"], env={**os.environ, **environment}, check=True
-    )
+    # At home, since Dagster prefers the .env of the folder it is started in to its environment.
+    demo = [sys.executable, "-m", "medallion_assets.demo"]
+    subprocess.run(demo, cwd=home, env={**os.environ, **environment}, check=True)
     FOLDER.mkdir(exist_ok=True)
     workspace = project_folder() / "workspace.yaml"
     with (
