@@ -20,6 +20,7 @@ from benchmarks import (
     audit,
     decontamination_cost,
     gold,
+    growth,
     incremental,
     micro_batch,
     near_duplicates,
@@ -146,6 +147,7 @@ if __name__ == "__main__":
         "audit": audit.main,
         "micro_batch": micro_batch.main,
         "range_overhead": range_overhead.main,
+        "growth": growth.main,
     }
     for chosen in sys.argv[1:] or benchmarks:
         with tempfile.TemporaryDirectory() as folder:

@@ -2,7 +2,8 @@
 
 usage: python -m benchmarks incremental
 Belongs here: the real stages (bronze, conformed, decontamination, unit), without Dagster, each figure in a
-process of its own from after its imports. Does not: near-duplicates by themselves (near_duplicates.py).
+process of its own from after its imports. Does not: near-duplicates by themselves (near_duplicates.py), or
+histories of other lengths (growth.py), for which MEDALLION_BENCH_HISTORY gives the rows.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from medallion_assets.stages import PipelineStages, stages_of
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter
 from medallion_assets.units import Conversation, Message
 
-HISTORY_DAYS, HISTORY_ROWS, DAY_ROWS, MEASURED_DAYS = 365, 1_000_000, 1_000, 7
+HISTORY_DAYS, DAY_ROWS, MEASURED_DAYS = 365, 1_000, 7
+HISTORY_ROWS = int(os.environ.get("MEDALLION_BENCH_HISTORY") or 1_000_000)
 RANGE_DAYS, RANGE_ROWS_A_DAY = 365, 1_400
 FIRST = date(2023, 1, 1)
 BATCH_ROWS = 2048
@@ -91,9 +93,10 @@ def many_days_against_one(scratch: Path) -> None:
     print(f"ratio: {ratios[0]:.2f} x CPU, {ratios[1]:.2f} x wall (at most 1.3 x)\n")
 
 
-def child(scratch: Path, task: str, store: Path, number: int = 0) -> Row:
+def child(scratch: Path, task: str, store: Path, number: int = 0, *, history: int = HISTORY_ROWS) -> Row:
     command = [sys.executable, "-m", "benchmarks.incremental", task, str(store), str(number)]
-    run(command, environment={}, folder=project_folder(), log=scratch / "log")
+    environment = {"MEDALLION_BENCH_HISTORY": str(history)}
+    run(command, environment=environment, folder=project_folder(), log=scratch / "log")
     found: Row = json.loads((scratch / "log").read_text().splitlines()[-1])
     return found
 
