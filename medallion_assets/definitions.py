@@ -1,8 +1,12 @@
 """The code location: loads what lies in defs/, nothing else."""
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
+
+# Of Dagster's own call of itself, once in each process.
+warnings.filterwarnings("ignore", message="Parameter `execution_type`", category=dg.BetaWarning)
 
 
 @dg.definitions

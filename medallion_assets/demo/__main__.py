@@ -55,7 +55,7 @@ def main() -> int:
     report = release_folder(roots.data, RELEASE) / REPORT_NAME
     print(f"Release:   {_shown(report)}   (medallion audit {RELEASE})")
     print(f"Catalogue: {_shown(roots.warehouse)}   (DuckDB: select * from silver.rejects)")
-    print("UI:        make dev   (then open the address it prints)")
+    print("UI:        make dev   (then open the address it prints; Lineage shows the graph)")
     return 0
 
 
