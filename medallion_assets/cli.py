@@ -42,7 +42,7 @@ def main() -> None:
 def trace() -> None:
     """Follow a record from its file to its tokens, or back.
 
-    The store is the folder that MEDALLION_DATA names (default: data).
+    The store is the folder or bucket that MEDALLION_DATA names (default: data).
     """
 
 
@@ -118,7 +118,7 @@ def audit(name: str, config: Path, as_json: bool) -> None:
     from medallion_assets.storage.store import PartitionStore
 
     with _release_errors():
-        found = audited(find_release(name), PartitionStore(Roots.from_environment().data), _today(config))
+        found = audited(find_release(name), PartitionStore(Roots.from_environment().store), _today(config))
     click.echo(show.as_json(found) if as_json else "\n".join(show.audit_lines(found)))
     if not found.passed:
         raise SystemExit(1)
@@ -155,9 +155,9 @@ def verify(rebuild: bool, config: Path) -> None:
     from medallion_assets.roots import Roots
 
     roots = Roots.from_environment()
-    if not roots.data.is_dir():
+    if roots.bucket is None and not roots.data.is_dir():
         raise click.ClickException(f"there is no store in {roots.data}; MEDALLION_DATA names it")
-    found = verify_store(roots.data)
+    found = verify_store(roots.store)
     click.echo("\n".join(show.verification_lines(found)))
     if not found.damages:
         return
@@ -181,11 +181,11 @@ def _rebuilt(damages: Sequence[Damage], config: Path, roots: Roots) -> bool:
         stages = stages_of(load_config(config), roots, base=config.parent)
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
-    all_done = True
-    for remedy in remedies(damages, stages, PartitionStore(roots.data)):
+    all_done, store = True, PartitionStore(roots.store)
+    for remedy in remedies(damages, stages, store):
         click.echo("\n".join(show.remedy_lines(remedy)))
         all_done = all_done and remedy.done
-    refresh(roots.data, roots.warehouse)
+    refresh(store.place, roots.warehouse)
     return all_done
 
 
@@ -225,7 +225,7 @@ def _store() -> Iterator[Reader]:
     from medallion_assets.trace.reader import open_store
 
     try:
-        with open_store(Roots.from_environment().data) as reader:
+        with open_store(Roots.from_environment().store) as reader:
             yield reader
     except (TraceError, DamagedManifest, NewerManifest, OSError) as error:
         raise click.ClickException("\n".join(map(inert, str(error).split("\n")))) from error
