@@ -19,7 +19,7 @@ from medallion_assets.extract.limits import DEFAULT_LIMITS, Limits
 from medallion_assets.schemas import BRONZE
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import Part
-from medallion_assets.storage.place import Place
+from medallion_assets.storage.place import Place, place_at
 from medallion_assets.storage.store import WriteInstead
 
 RAW_NAME = "_raw"  # in a source's folder of the store, the bytes of its exports
@@ -32,11 +32,12 @@ class ExportChanged(RuntimeError):
     """The file's bytes are no longer those that were seen; the next scan takes what is there then."""
 
 
-def keep_raw(export: Export, raw: Place) -> Path:
+def keep_raw(export: Export, raw: Path | Place) -> Path:
     """Copies the export into the store under its SHA-256, once; the copy is what everything else reads.
 
     One that is there already is looked at: what has rotted is copied anew while the export still lies there.
     """
+    raw = place_at(raw)
     if sound := raw.sound(export.sha256, as_part(export.sha256, export.size)):
         return sound
     kept = raw.root / export.sha256

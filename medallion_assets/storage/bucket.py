@@ -168,7 +168,7 @@ class Bucket:
 
     def opened(self, name: str, part: Part) -> Path | IO[bytes]:
         path = self.root / name
-        return path if cache.is_copied(path, part.size) else self._objects.opened(name)
+        return path if cache.is_copied(path, part.size) else self._objects.opened(name, part.size)
 
     def wrong(self, name: str, *, sha256: str, size: int | None) -> str | None:
         try:

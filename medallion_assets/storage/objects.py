@@ -7,6 +7,7 @@ then decided. Does not: what objects mean (bucket.py) or copies on this machine 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -199,13 +200,16 @@ class Objects:
             found = obstore.get(self._store, self.prefix + name, options=options)
             yield from map(bytes, found.stream(min_chunk_size=STREAM_BYTES))
 
-    def opened(self, name: str) -> IO[bytes]:
-        """For a look here and there."""
+    def opened(self, name: str, size: int) -> IO[bytes]:
+        """For a look here and there: each read is a request."""
+        return io.BufferedReader(_Object(self, name, size), LOOK_BYTES)
+
+    def range(self, name: str, start: int, end: int) -> bytes:
         import obstore
 
         with self._errors("reading", name):
             path = self.prefix + name
-            return obstore.open_reader(self._store, path, buffer_size=LOOK_BYTES)  # type: ignore[return-value]
+            return bytes(_tried(lambda: obstore.get_range(self._store, path, start=start, end=end)))
 
     def put(self, name: str, content: bytes) -> None:
         """Whatever is there; writing it twice is writing it once."""
@@ -332,6 +336,37 @@ class Objects:
         except BaseError as error:
             kind = Refused if _is_forbidden(error) else Unreachable
             raise kind(self.url(name), what, error) from error
+
+
+class _Object(io.RawIOBase):
+    """An object as a file that is read in its ranges."""
+
+    def __init__(self, objects: Objects, name: str, size: int) -> None:
+        super().__init__()
+        self._objects, self._name, self._size = objects, name, size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]  # any buffer, as io declares it
+        end = min(self._at + len(buffer), self._size)
+        if end <= self._at:
+            return 0
+        content = self._objects.range(self._name, self._at, end)
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
 
 
 def _tried(ask: Callable[[], T]) -> T:

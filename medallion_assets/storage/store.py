@@ -314,9 +314,10 @@ class PartitionStore:
 
     @contextmanager
     def _locked(self, table: Table, key: str) -> Iterator[None]:
+        folder = self.folder(table, key)  # which refuses what is no name
         name = "/".join(filter(None, (table.layer, table.name, table.version, key)))
         with files.exclusive_lock(self.root / ".locks" / f"{name}.lock"):
-            files.make_folder(self.folder(table, key))
+            files.make_folder(folder)
             yield
 
 

@@ -42,7 +42,9 @@ def open_store(data: str | Path) -> Iterator[Reader]:
     store = PartitionStore(data)
     if not any(store.tables(layer) for layer in ("bronze", "silver", "gold")):
         where = store.place.shown()
-        raise NotFound(f"there is no store at {where}; set MEDALLION_DATA to what holds bronze/")
+        raise NotFound(
+            f"there is no store at {where}; set MEDALLION_DATA to the folder or bucket that holds bronze/"
+        )
     with tempfile.TemporaryDirectory(prefix="medallion-trace-") as scratch, connect(Path(scratch)) as duck:
         yield Reader(store, duck)
 
