@@ -1,4 +1,4 @@
-"""A real S3 server on loopback, buckets of it, and a proxy that fails on request: for all tests of buckets."""
+"""A real S3 server on loopback, buckets of it, and a proxy that fails on request."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(status, headers, content)
 
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _handle
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _handle  # noqa: N815
 
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
