@@ -403,5 +403,13 @@ def _settings() -> dict[str, Any]:
             "read_timeout": IDLE_TIMEOUT,
             "timeout": WHOLE_TIMEOUT,
         },
-        "retry_config": {"max_retries": REQUEST_TRIES, "retry_timeout": IDLE_TIMEOUT},
+        "retry_config": {
+            "max_retries": REQUEST_TRIES,
+            "retry_timeout": IDLE_TIMEOUT,
+            "backoff": {
+                "init_backoff": timedelta(seconds=PAUSE_SECONDS),
+                "max_backoff": timedelta(seconds=PAUSE_SECONDS * 2**REQUEST_TRIES),
+                "base": 2,
+            },
+        },
     }

@@ -22,6 +22,8 @@ from medallion_assets.storage.store import PartitionStore
 
 REGION = "us-east-1"
 HOP = ("connection", "transfer-encoding", "keep-alive", "date", "server")
+# What the proxy keeps from the server.
+DROPPED_HEADERS: tuple[str, ...] = ()
 NUMBERS = count(1)
 
 
@@ -69,10 +71,6 @@ def _ask(endpoint: str, method: str, path: str) -> bytes:
         return content
     finally:
         connection.close()
-
-
-def store_at(url: str) -> PartitionStore:
-    return PartitionStore(url)
 
 
 def objects(url: str) -> dict[str, bytes]:
@@ -157,7 +155,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _upstream(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection(*self.server.upstream)
         try:
-            connection.request(self.command, self.path, body=body, headers=dict(self.headers))
+            headers = {
+                name: value for name, value in self.headers.items() if name.lower() not in DROPPED_HEADERS
+            }
+            connection.request(self.command, self.path, body=body, headers=headers)
             answer = connection.getresponse()
             return answer.status, answer.getheaders(), answer.read()
         finally:
@@ -197,3 +198,12 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, endpoint: str, cache: Path)
     for name, value in environment(endpoint, cache).items():
         monkeypatch.setenv(name, value)
     os.environ.pop("AWS_ENDPOINT", None)
+
+
+def on_another_machine(url: str, endpoint: str, cache: Path) -> PartitionStore:
+    """The store of the URL, reached directly, with locks and copies of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        set_environment(patch, endpoint, cache)
+        place = bucket_at(url)
+        place.folders()  # connects while its address is the one to use
+    return PartitionStore(place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import count, permutations
 from pathlib import Path
@@ -42,12 +42,6 @@ from medallion_assets_tests.storage.samples import (
 )
 
 PLACES = ("folder", "bucket")
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with buckets.server() as url:
-        yield url
 
 
 @pytest.fixture(params=PLACES)
