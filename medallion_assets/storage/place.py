@@ -183,6 +183,6 @@ def place_at(data: str | Path | Place) -> Place:
         return data
     if not data.startswith(BUCKET_SCHEME):
         return place_at(Path(data))
-    from medallion_assets.storage.bucket import bucket_at
+    from medallion_assets.storage.s3.bucket import bucket_at
 
     return bucket_at(data)

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from medallion_assets.storage.bucket import bucket_at
+from medallion_assets.storage.s3.bucket import bucket_at
 from medallion_assets.storage.store import PartitionStore
 
 REGION = "us-east-1"

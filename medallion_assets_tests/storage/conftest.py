@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medallion_assets.storage import objects
+from medallion_assets.storage.s3 import requests
 from medallion_assets.storage.store import PartitionStore
 from medallion_assets_tests.storage import buckets
 
@@ -27,8 +27,8 @@ def proxy(endpoint: str) -> Iterator[buckets.Proxy]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tried again is tried at once."""
-    monkeypatch.setattr(objects, "PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(objects, "REQUEST_TRIES", 1)
+    monkeypatch.setattr(requests, "PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(requests, "REQUEST_TRIES", 1)
 
 
 @pytest.fixture

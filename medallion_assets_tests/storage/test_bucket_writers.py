@@ -11,9 +11,9 @@ from threading import Barrier
 import pytest
 
 from medallion_assets.extract.ledger import Ledger
-from medallion_assets.storage.bucket import bucket_at
 from medallion_assets.storage.manifest import MANIFEST_NAME
-from medallion_assets.storage.objects import Unconditional, Unreachable
+from medallion_assets.storage.s3.bucket import bucket_at
+from medallion_assets.storage.s3.requests import Unconditional, Unreachable
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter
 from medallion_assets_tests.storage import buckets
 from medallion_assets_tests.storage.samples import (

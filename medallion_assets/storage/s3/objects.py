@@ -1,21 +1,34 @@
 """Whole objects on an S3-compatible bucket, and what is known after a request that failed.
 
-Belongs here: obstore, its errors in our words, retries, and writes whose answer was lost: looked at again,
-then decided. Does not: what objects mean (bucket.py) or copies on this machine (cache.py).
+Belongs here: each kind of request, and writes whose answer was lost: looked at again, then decided. Does not:
+retries and errors (requests.py), or what objects mean (bucket.py).
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from medallion_assets.storage.s3.look import ObjectFile
+from medallion_assets.storage.s3.requests import (
+    NANOSECONDS,
+    TRIES,
+    MissingExtra,
+    Refused,
+    Unchanged,
+    Unconditional,
+    Unreachable,
+    client,
+    is_forbidden,
+    pause,
+    settings,
+    tried,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,71 +38,13 @@ if TYPE_CHECKING:
 WHOLE_PUT_BYTES = 32 << 20
 PIECES_AT_ONCE = 4
 MOST_PIECES = 9_000  # of an upload, S3 takes 10,000
-# The most that a bucket copies by itself.
+# The largest object that a bucket copies by itself.
 COPY_BYTES = 5 << 30
 STREAM_BYTES = 4 << 20
 # What is asked for in one go when a file is looked at here and there: a footer of Parquet.
 LOOK_BYTES = 64 << 10
-# Each request is repeated by the client; what it gives up on is looked at and tried again.
-REQUEST_TRIES, TRIES = 4, 4
-PAUSE_SECONDS = 0.2
-IDLE_TIMEOUT, WHOLE_TIMEOUT = timedelta(seconds=120), timedelta(hours=12)
-NANOSECONDS = 1_000_000_000
 # Beside the tables, the object by which a bucket shows that it has conditional writes.
 CONDITIONS = ".conditions"
-
-
-T = TypeVar("T")
-
-
-class BucketError(OSError):
-    """A bucket that does not do what is asked of it."""
-
-
-class Unchanged(Exception):
-    """The object is the one that is known."""
-
-
-class MissingExtra(ImportError):
-    """The library for buckets is not installed."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "a store on a bucket (MEDALLION_DATA=s3://…) needs obstore, which is not installed: "
-            "pip install 'medallion_assets[s3]'"
-        )
-
-
-class Unreachable(BucketError):
-    """Requests that went on failing."""
-
-    def __init__(self, url: str, what: str, error: Exception) -> None:
-        why = str(error).partition("\n")[0]
-        super().__init__(
-            f"{what} {url} failed {TRIES} times: {why}. Is AWS_ENDPOINT_URL right and the bucket up? "
-            "Run it again when it is: what was stored until then stays and is not made twice"
-        )
-
-
-class Refused(BucketError):
-    """A request that the bucket's rules forbid."""
-
-    def __init__(self, url: str, what: str, error: Exception) -> None:
-        why = str(error).partition("\n")[0]
-        super().__init__(
-            f"{what} {url} was refused: {why}. Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION "
-            "and what the bucket lets them do"
-        )
-
-
-class Unconditional(BucketError):
-    """A bucket whose writers can't tell who came first."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(
-            f"{url} is not written to, since its server ignores the condition of a write (If-None-Match): "
-            "two writers would lose each other's work. Use a server that has conditional writes"
-        )
 
 
 class Object(NamedTuple):
@@ -101,16 +56,6 @@ class Object(NamedTuple):
     written_ns: int
 
 
-class Occupied(BucketError):
-    """A name at which somebody else is writing other bytes."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(
-            f"{url} holds other bytes, written within the last hour: somebody else is writing the same "
-            "release from other data. Wait for them, then do it again; a killed writer's is written over"
-        )
-
-
 class Objects:
     """The objects of a bucket below a prefix, which ends with a slash or is empty."""
 
@@ -120,7 +65,7 @@ class Objects:
 
     @cached_property
     def _store(self) -> S3Store:
-        return _client(self.bucket)
+        return client(self.bucket)
 
     def below(self, folder: str) -> Objects:
         inner = Objects(self.bucket, f"{self.prefix}{folder}/")
@@ -137,7 +82,7 @@ class Objects:
         options: Any = {"if_none_match": unless} if unless else None
         with self._errors("reading", name):
             try:
-                return _tried(lambda: self._read_whole(name, options))
+                return tried(lambda: self._read_whole(name, options))
             except FileNotFoundError:
                 return None
             except NotModifiedError:
@@ -154,7 +99,7 @@ class Objects:
 
         with self._errors("looking at", name):
             try:
-                return self._object(_tried(lambda: obstore.head(self._store, self.prefix + name)))
+                return self._object(tried(lambda: obstore.head(self._store, self.prefix + name)))
             except FileNotFoundError:
                 return None
 
@@ -174,7 +119,7 @@ class Objects:
 
         place = (self.prefix + folder).rstrip("/")
         with self._errors("listing", folder):
-            found = _tried(lambda: obstore.list_with_delimiter(self._store, place or None))
+            found = tried(lambda: obstore.list_with_delimiter(self._store, place or None))
         folders = sorted(path.rpartition("/")[2] for path in found["common_prefixes"])
         return folders, [self._object(each) for each in found["objects"]]
 
@@ -182,7 +127,7 @@ class Objects:
         """The object's bytes as they come; an answer that breaks off is gone on with."""
         start = 0
         for attempt in range(TRIES):
-            time.sleep(PAUSE_SECONDS * (2**attempt - 1))
+            pause(attempt)
             try:
                 for chunk in self._stream_from(name, start):
                     start += len(chunk)
@@ -202,21 +147,21 @@ class Objects:
 
     def opened(self, name: str, size: int) -> IO[bytes]:
         """For a look here and there: each read is a request."""
-        return io.BufferedReader(_Object(self, name, size), LOOK_BYTES)
+        return io.BufferedReader(ObjectFile(self, name, size), LOOK_BYTES)
 
     def range(self, name: str, start: int, end: int) -> bytes:
         import obstore
 
         with self._errors("reading", name):
             path = self.prefix + name
-            return bytes(_tried(lambda: obstore.get_range(self._store, path, start=start, end=end)))
+            return bytes(tried(lambda: obstore.get_range(self._store, path, start=start, end=end)))
 
     def put(self, name: str, content: bytes) -> None:
         """Whatever is there; writing it twice is writing it once."""
         import obstore
 
         with self._errors("writing", name):
-            _tried(lambda: obstore.put(self._store, self.prefix + name, content, use_multipart=False))
+            tried(lambda: obstore.put(self._store, self.prefix + name, content, use_multipart=False))
 
     def put_file(self, name: str, path: Path) -> None:
         """A file that is whole already, under a name that says its content."""
@@ -225,7 +170,7 @@ class Objects:
             self.put(name, path.read_bytes())
             return
         with self._errors("writing", name):
-            _tried(lambda: self._put_pieces(name, path, size))
+            tried(lambda: self._put_pieces(name, path, size))
 
     def _put_pieces(self, name: str, path: Path, size: int) -> None:
         import obstore
@@ -253,7 +198,7 @@ class Objects:
         failure: Exception | None = None
         with self._errors("writing", name):
             for attempt in range(TRIES):
-                time.sleep(PAUSE_SECONDS * (2**attempt - 1))
+                pause(attempt)
                 try:
                     put = obstore.put(
                         self._store, self.prefix + name, content, mode=mode, use_multipart=False
@@ -262,7 +207,7 @@ class Objects:
                 except (AlreadyExistsError, PreconditionError) as error:
                     failure = error
                 except BaseError as error:
-                    if _is_forbidden(error):
+                    if is_forbidden(error):
                         raise
                     failure = error
                 found = self.get(name)
@@ -272,22 +217,19 @@ class Objects:
                     return None
             raise Unreachable(self.url(name), "writing", failure or OSError("?"))
 
-    def copy(self, source: str, target: str, size: int) -> bool:
-        """By the bucket itself; whether it does that, which no bucket does with the largest."""
+    def copy(self, source: str, target: str) -> None:
+        """By the bucket itself."""
         import obstore
 
-        if size > COPY_BYTES:
-            return False
         with self._errors("copying", source):
-            _tried(lambda: obstore.copy(self._store, self.prefix + source, self.prefix + target))
-        return True
+            tried(lambda: obstore.copy(self._store, self.prefix + source, self.prefix + target))
 
     def delete(self, names: Iterable[str]) -> None:
         import obstore
 
         for name in names:
             with self._errors("deleting", name):
-                _tried(lambda name=name: obstore.delete(self._store, self.prefix + name))  # type: ignore[misc]
+                tried(lambda name=name: obstore.delete(self._store, self.prefix + name))  # type: ignore[misc]
 
     def sha256(self, name: str) -> tuple[int, str]:
         """The object's size and hash, as it is now; raises FileNotFoundError where there is none."""
@@ -303,7 +245,7 @@ class Objects:
             from obstore.fsspec import FsspecStore
         except ImportError as error:
             raise MissingExtra from error
-        duck.register_filesystem(FsspecStore("s3", **_settings()))
+        duck.register_filesystem(FsspecStore("s3", **settings()))
 
     def require_conditions(self) -> None:
         """Raises Unconditional where the server does not keep what the order of writers rests on."""
@@ -334,82 +276,5 @@ class Objects:
         try:
             yield
         except BaseError as error:
-            kind = Refused if _is_forbidden(error) else Unreachable
+            kind = Refused if is_forbidden(error) else Unreachable
             raise kind(self.url(name), what, error) from error
-
-
-class _Object(io.RawIOBase):
-    """An object as a file that is read in its ranges."""
-
-    def __init__(self, objects: Objects, name: str, size: int) -> None:
-        super().__init__()
-        self._objects, self._name, self._size = objects, name, size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]  # any buffer, as io declares it
-        end = min(self._at + len(buffer), self._size)
-        if end <= self._at:
-            return 0
-        content = self._objects.range(self._name, self._at, end)
-        buffer[: len(content)] = content
-        self._at += len(content)
-        return len(content)
-
-
-def _tried(ask: Callable[[], T]) -> T:
-    """For what may be asked twice."""
-    from obstore.exceptions import GenericError
-
-    for attempt in range(TRIES - 1):
-        with suppress(GenericError):
-            return ask()
-        time.sleep(PAUSE_SECONDS * 2**attempt)
-    return ask()
-
-
-def _is_forbidden(error: Exception) -> bool:
-    from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
-
-    return isinstance(error, PermissionDeniedError | UnauthenticatedError)
-
-
-def _client(bucket: str) -> S3Store:
-    """As the AWS_* variables say; a server of one's own may speak plain HTTP."""
-    try:
-        from obstore.store import S3Store
-    except ImportError as error:
-        raise MissingExtra from error
-    return S3Store(bucket, **_settings())
-
-
-def _settings() -> dict[str, Any]:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or ""
-    return {
-        "client_options": {
-            "allow_http": endpoint.startswith("http://"),
-            "read_timeout": IDLE_TIMEOUT,
-            "timeout": WHOLE_TIMEOUT,
-        },
-        "retry_config": {
-            "max_retries": REQUEST_TRIES,
-            "retry_timeout": IDLE_TIMEOUT,
-            "backoff": {
-                "init_backoff": timedelta(seconds=PAUSE_SECONDS),
-                "max_backoff": timedelta(seconds=PAUSE_SECONDS * 2**REQUEST_TRIES),
-                "base": 2,
-            },
-        },
-    }

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import Part
-from medallion_assets.storage.objects import TRIES, Objects
 from medallion_assets.storage.parts import DamagedPart
 from medallion_assets.storage.place import GRACE_SECONDS
+from medallion_assets.storage.s3.objects import Objects
+from medallion_assets.storage.s3.requests import TRIES
 
 # What nobody has read for so long is let go by the nightly sweep; it is fetched again when it is asked for.
 UNUSED_SECONDS = 14 * 24 * 3600
