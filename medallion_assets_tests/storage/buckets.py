@@ -22,6 +22,13 @@ from medallion_assets.storage.store import PartitionStore
 
 REGION = "us-east-1"
 HOP = ("connection", "transfer-encoding", "keep-alive", "date", "server")
+# What a request is, by its method and the first word of its query.
+KINDS = {
+    ("GET", "list-type"): "LIST",
+    ("GET", "delimiter"): "LIST",
+    ("GET", "start-after"): "LIST",
+    ("POST", "delete"): "DELETE",
+}
 # What the proxy keeps from the server.
 DROPPED_HEADERS: tuple[str, ...] = ()
 NUMBERS = count(1)
@@ -128,12 +135,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self._body()
-        kind = "LIST" if self.command == "GET" and "list-type=2" in self.path else self.command
+        kind = KINDS.get((self.command, self.path.partition("?")[2].partition("=")[0]), self.command)
         self.server.counts[kind] += 1
         fault = self.server.rule(kind, self.path.partition("?")[0])
         if fault is not None:
             self.server.failed.append(f"{fault} {kind}")
-        if fault in ("500", "503"):
+        if fault in ("403", "500", "503"):
             self._answer(int(fault), [], b"")
             return
         status, headers, content = self._upstream(body)

@@ -24,6 +24,7 @@ from medallion_assets.storage.s3 import cache
 from medallion_assets.storage.s3.manifests import Manifests, write_copy
 from medallion_assets.storage.s3.objects import Object, Objects
 from medallion_assets.storage.s3.publishing import publish
+from medallion_assets.storage.s3.requests import require_library
 from medallion_assets.storage.s3.sweeping import Sweeping, by_name
 from medallion_assets.storage.s3.together import PUTS, together
 
@@ -35,6 +36,7 @@ Found = TypeVar("Found")
 
 def bucket_at(url: str) -> Bucket:
     """The place at s3://bucket/prefix; the same for all who ask in this process."""
+    require_library()
     return _bucket_at(url.rstrip("/"), cache_folder(url), os.getpid())
 
 

@@ -19,12 +19,14 @@ from medallion_assets.storage.s3.requests import (
     NANOSECONDS,
     TRIES,
     MissingExtra,
+    NoBucket,
     Refused,
     Unchanged,
     Unconditional,
     Unreachable,
     client,
     is_forbidden,
+    is_without_bucket,
     pause,
     settings,
     tried,
@@ -83,7 +85,9 @@ class Objects:
         with self._errors("reading", name):
             try:
                 return tried(lambda: self._read_whole(name, options))
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if is_without_bucket(error):
+                    raise
                 return None
             except NotModifiedError:
                 raise Unchanged from None
@@ -225,11 +229,12 @@ class Objects:
             tried(lambda: obstore.copy(self._store, self.prefix + source, self.prefix + target))
 
     def delete(self, names: Iterable[str]) -> None:
+        """What is not there is none to delete."""
         import obstore
 
-        for name in names:
-            with self._errors("deleting", name):
-                tried(lambda name=name: obstore.delete(self._store, self.prefix + name))  # type: ignore[misc]
+        paths = [self.prefix + name for name in names]
+        with self._errors("deleting", f"{len(paths)} objects"):
+            tried(lambda: obstore.delete(self._store, paths))
 
     def sha256(self, name: str) -> tuple[int, str]:
         """The object's size and hash, as it is now; raises FileNotFoundError where there is none."""
@@ -275,6 +280,10 @@ class Objects:
 
         try:
             yield
-        except BaseError as error:
+        except (BaseError, FileNotFoundError) as error:
+            if is_without_bucket(error):
+                raise NoBucket(self.bucket) from error
+            if isinstance(error, FileNotFoundError):
+                raise
             kind = Refused if is_forbidden(error) else Unreachable
             raise kind(self.url(name), what, error) from error

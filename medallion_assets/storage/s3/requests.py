@@ -65,6 +65,16 @@ class Refused(BucketError):
         )
 
 
+class NoBucket(BucketError):
+    """A bucket that nobody has made."""
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__(
+            f"there is no such bucket: {bucket}. Make it first, or name another one in MEDALLION_DATA; which "
+            "server is asked is up to AWS_ENDPOINT_URL and AWS_REGION"
+        )
+
+
 class Unconditional(BucketError):
     """A bucket whose writers can't tell who came first."""
 
@@ -104,15 +114,25 @@ def pause(failures: int) -> None:
 def is_forbidden(error: Exception) -> bool:
     from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
-    return isinstance(error, PermissionDeniedError | UnauthenticatedError)
+    refused = isinstance(error, PermissionDeniedError | UnauthenticatedError)
+    return refused or "status code: 403" in str(error)  # of a listing
+
+
+def is_without_bucket(error: Exception) -> bool:
+    return "NoSuchBucket" in str(error)
+
+
+def require_library() -> None:
+    try:
+        import obstore  # noqa: F401
+    except ImportError as error:
+        raise MissingExtra from error
 
 
 def client(bucket: str) -> S3Store:
     """As the AWS_* variables say; a server of one's own may speak plain HTTP."""
-    try:
-        from obstore.store import S3Store
-    except ImportError as error:
-        raise MissingExtra from error
+    from obstore.store import S3Store
+
     return S3Store(bucket, **settings())
 
 

@@ -46,7 +46,7 @@ class Sweeping:
     def _removed(self, names: list[str]) -> list[str]:
         for name in names:
             self._objects.copy(name, f"{ASIDE}/{name}")
-            self._objects.delete([name])
+        self._objects.delete(names)
         return [name for name in names if self._is_gone(name)]
 
     def _finish(self, aside: str) -> None:
