@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CONFIG = Path(__file__).parent / "defs" / "pipeline" / "defs.yaml"
 
+GIB = 1 << 30
+
 CONFIGURED = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -166,6 +168,41 @@ def verify(rebuild: bool, config: Path) -> None:
         raise SystemExit(1)
     if not _rebuilt(found.damages, config, roots):
         raise SystemExit(1)
+
+
+@main.command()
+def catalogue() -> None:
+    """Bring the DuckDB catalogue up to date, and say where it lies.
+
+    A store in a folder has its own kept by every run. That of a bucket is each machine's own, and made here.
+    """
+    from medallion_assets.roots import Roots
+    from medallion_assets.storage.catalogue import connect
+
+    connect().close()
+    click.echo(f"{Roots.from_environment().warehouse}")
+    click.echo("to read it: from medallion_assets.storage.catalogue import connect; connect().sql(...)")
+
+
+@main.command()
+@click.option("--keep", type=click.FloatRange(min=0), metavar="GIB", help="Let go of all but so much.")
+def cache(keep: float | None) -> None:
+    """What this machine keeps of a store on a bucket, and making room.
+
+    What was used within the last hour stays; the rest is fetched again when somebody asks for it.
+    """
+    from medallion_assets.roots import Roots
+    from medallion_assets.storage.s3.cache import copies, let_go
+
+    roots = Roots.from_environment()
+    if roots.bucket is None:
+        raise click.ClickException(f"the store is the folder {roots.data}: there are no copies of it")
+    gone = let_go(roots.data, keep_bytes=int(keep * GIB)) if keep is not None else []
+    there = list(copies(roots.data))
+    size, freed = (sum(copy.size for copy in some) / GIB for some in (there, gone))
+    click.echo(f"{roots.data}: {len(there):,} files, {size:,.2f} GiB of {roots.bucket}")
+    if keep is not None:
+        click.echo(f"let go of {len(gone):,} files, {freed:,.2f} GiB")
 
 
 def _rebuilt(damages: Sequence[Damage], config: Path, roots: Roots) -> bool:
