@@ -132,13 +132,15 @@ class Survey:
     def look(self) -> dict[Path, Judgement]:
         """By table, in the order in which data flows. One that can't be judged does not hide the others."""
         with self._lock:
-            still, states = StillStore(self._store), _States(self._store)
+            still = StillStore(self._store)
+            states = _States(still)
             return {path: self._judgement(stage, still, states) for path, stage in self._stages.items()}
 
     def look_at(self, path: Path) -> Judgement:
         """One table alone, which takes a fraction of the time."""
         with self._lock:
-            return self._judgement(self._stages[path], StillStore(self._store), _States(self._store))
+            still = StillStore(self._store)
+            return self._judgement(self._stages[path], still, _States(still))
 
     def _judgement(self, stage: Stage, still: StillStore, states: _States) -> Judgement:
         try:
@@ -175,4 +177,5 @@ class _States:
 
 def landed_days(stages: PipelineStages, store: PartitionStore) -> set[date]:
     """Dates with an export that bronze lacks."""
-    return {day for bronze in stages.bronze() for day in bronze.missing(store, bronze.inventory(store))}
+    still = StillStore(store)
+    return {day for bronze in stages.bronze() for day in bronze.missing(still, bronze.inventory(still))}

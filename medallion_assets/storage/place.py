@@ -60,6 +60,10 @@ class Place(Protocol):
         """The same, that lists no folder twice."""
         ...
 
+    def look(self) -> AbstractContextManager[None]:
+        """While it lasts, this thread sees manifests as they were when it first asked."""
+        ...
+
     def shown(self, name: str = "") -> str:
         """As people name it: a path, or a URL."""
         ...

@@ -169,7 +169,7 @@ class PartitionStore:
         changed = False
         with self._locked(table, key):
             while True:
-                old, digests = self._generation(table, key), build.digests()
+                old, digests = self._generation(table, key), self._digests(build)
                 now = old.manifest
                 if now is not None and now.digests == digests and all(map(old.holds, now.files)):
                     self._make_current(
@@ -180,7 +180,7 @@ class PartitionStore:
                     made = self._build(table, key, digests, build)
                 if self._commit(table, key, old, made, made.files):
                     changed = True
-                    if build.digests() == digests:
+                    if self._digests(build) == digests:
                         self._make_current(table)
                         return Written(made, changed=True)
 
@@ -256,6 +256,10 @@ class PartitionStore:
     def _generation(self, table: Table, key: str) -> Generation:
         return self.place.generation(table_name(table), safe(key))
 
+    def _digests(self, build: Build) -> Digests:
+        with self.place.look():
+            return build.digests()
+
     def _commit(self, table: Table, key: str, old: Generation, new: Manifest, made: Iterable[Part]) -> bool:
         return self.place.commit(table_name(table), safe(key), old, new, made=made)
 
@@ -296,7 +300,8 @@ class PartitionStore:
     def _build(self, table: Table, key: str, digests: Digests, build: Build) -> Manifest:
         writer = PartitionWriter(self.folder(table, key), table)
         try:
-            build.write(writer)
+            with self.place.look():
+                build.write(writer)
             part, reject, fingerprints = writer.finish()
         except BaseException:
             writer.abandon()

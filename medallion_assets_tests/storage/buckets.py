@@ -27,6 +27,7 @@ KINDS = {
     ("GET", "list-type"): "LIST",
     ("GET", "delimiter"): "LIST",
     ("GET", "start-after"): "LIST",
+    ("GET", "continuation-token"): "LIST",
     ("POST", "delete"): "DELETE",
 }
 # What the proxy keeps from the server.

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from threading import local
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from medallion_assets.roots import BUCKET_SCHEME, cache_folder
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import duckdb
 
 Found = TypeVar("Found")
+Memory = dict[object, Any]
 
 
 def bucket_at(url: str) -> Bucket:
@@ -46,27 +48,46 @@ def _bucket_at(url: str, root: Path, _process: int) -> Bucket:
     return Bucket(Objects(name, f"{prefix}/" if prefix else ""), root)
 
 
+def _reopened(url: str, root: Path) -> Bucket:
+    """In the process that it was sent to."""
+    return _bucket_at(url, root, os.getpid())
+
+
 class Bucket:
-    """A place whose root holds copies. `listed` remembers listings, for one that is held still."""
+    """A place whose root holds copies. One that is held `still` remembers what it has listed."""
 
     is_folder = False
 
-    def __init__(self, objects: Objects, root: Path, listed: dict[object, Any] | None = None) -> None:
+    def __init__(self, objects: Objects, root: Path, *, still: bool = False) -> None:
         self.root = root
         self._objects = objects
-        self._listed = listed
         self._manifests = Manifests(objects, root)
+        self._still: Memory | None = {} if still else None
+        self._look = local()
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Bucket, (self._objects, self.root)
+        return _reopened, (self.shown(), self.root)
 
     def below(self, folder: str) -> Bucket:
         return Bucket(self._objects.below(folder), self.root / folder)
 
     def still(self) -> Bucket:
-        found = Bucket(self._objects, self.root, {})
+        found = Bucket(self._objects, self.root, still=True)
         found._manifests = self._manifests
         return found
+
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """Of this thread alone."""
+        self._look.memory = {}
+        try:
+            yield
+        finally:
+            self._look.memory = None
+
+    @property
+    def _memory(self) -> Memory | None:
+        return self._still if self._still is not None else getattr(self._look, "memory", None)
 
     def shown(self, name: str = "") -> str:
         return self._objects.url(name)
@@ -82,8 +103,8 @@ class Bucket:
 
     def recorded(self, name: str) -> bytes | None:
         folder, _, last = name.rpartition("/")
-        held = self._list(folder).get(last) if self._listed is not None else None
-        if self._listed is not None and held is None:
+        held = self._list(folder).get(last) if self._memory is not None else None
+        if self._memory is not None and held is None:
             return None
         copy = self.root / name
         if held is not None and cache.is_copied(copy, held.size):
@@ -94,7 +115,7 @@ class Bucket:
         return content
 
     def write_once(self, name: str, content: bytes) -> bytes:
-        found = self.recorded(name) if self._listed is not None else None
+        found = self.recorded(name) if self._memory is not None else None
         while found is None:
             if self._objects.create(name, content) is not None:
                 write_copy(self.root / name, content)
@@ -111,7 +132,7 @@ class Bucket:
     def records(self, folder: str) -> dict[str, Stamp]:
         """Held still, those of all tables are listed at once: there are few."""
         top, _, rest = folder.partition("/")
-        where = (top, f"{rest}/") if self._listed is not None else (folder, "")
+        where = (top, f"{rest}/") if self._memory is not None else (folder, "")
         found = {name: each for name, each in self._list(where[0]).items() if name.startswith(where[1])}
         return {
             name.removeprefix(where[1]): Stamp(each.etag, each.written_ns) for name, each in found.items()
@@ -124,7 +145,7 @@ class Bucket:
     def entries(self, folder: str = "") -> Mapping[str, Entry]:
         """Held still, all partitions of a table are listed at once."""
         table, partition, key = folder.rpartition("/dt=")
-        if self._listed is not None and partition:
+        if self._memory is not None and partition:
             there = self._list(table, after="dt=")
             start = f"dt={key}/"
         else:
@@ -202,21 +223,26 @@ class Bucket:
         }
 
     def manifest(self, folder: str, key: str) -> Manifest | None:
+        """Once a table was listed, who asks for one day asks for others."""
+        if self._memory is not None and (folder, "dt=") in self._memory:
+            return self._once((folder, "manifests"), lambda: self._all_manifests(folder)).get(key)
         name = f"{folder}/dt={key}/{MANIFEST_NAME}"
-        if self._listed is not None:
-            return dict(self.manifests(folder, key)).get(key)
-        found = self._manifests.now(name)
+        found = self._once(name, lambda: self._manifests.now(name))
         return found[0] if found else None
 
     def manifests(self, folder: str, upto: str) -> list[tuple[str, Manifest]]:
-        wanted = [(key, stamp) for key, stamp in self.stamps(folder).items() if key <= upto]
-        found = together(partial(self._listed_manifest, folder), wanted)
-        return [(key, manifest) for (key, _), manifest in zip(wanted, found, strict=True) if manifest]
+        last = upto if self._memory is None else None
+        found = self._once((folder, "manifests"), lambda: self._all_manifests(folder, last))
+        return [(key, manifest) for key, manifest in found.items() if key <= upto]
 
-    def _listed_manifest(self, folder: str, wanted: tuple[str, Stamp]) -> Manifest | None:
-        key, stamp = wanted
-        found = self._manifests.listed(f"{folder}/dt={key}/{MANIFEST_NAME}", str(stamp.identity))
-        return found[0] if found else None
+    def _all_manifests(self, folder: str, upto: str | None = None) -> dict[str, Manifest]:
+        stamps = {key: stamp for key, stamp in self.stamps(folder).items() if upto is None or key <= upto}
+        names = {key: (f"{folder}/dt={key}/{MANIFEST_NAME}", str(stamps[key].identity)) for key in stamps}
+        found = {key: self._manifests.copied(*names[key]) for key in names}
+        lacking = [key for key, manifest in found.items() if manifest is None]
+        asked = together(lambda key: self._manifests.now(names[key][0]), lacking)
+        found |= {key: now[0] if now else None for key, now in zip(lacking, asked, strict=True)}
+        return {key: manifest for key, manifest in found.items() if manifest is not None}
 
     def generation(self, folder: str, key: str) -> Generation:
         """One listing tells of the manifest and of all files."""
@@ -262,13 +288,14 @@ class Bucket:
     def _list(self, folder: str, *, after: str = "") -> dict[str, Object]:
         return self._once((folder, after), lambda: by_name(self._objects, folder, after=after))
 
-    def _once(self, what: object, look: Callable[[], Found]) -> Found:
-        """Looks each time, unless the place is held still."""
-        if self._listed is None:
-            return look()
-        if what not in self._listed:
-            self._listed[what] = look()
-        found: Found = self._listed[what]
+    def _once(self, what: object, ask: Callable[[], Found]) -> Found:
+        """Asks each time, unless the place is held still or looked at."""
+        memory = self._memory
+        if memory is None:
+            return ask()
+        if what not in memory:
+            memory[what] = ask()
+        found: Found = memory[what]
         return found
 
 

@@ -29,7 +29,7 @@ class Manifests:
     def now(self, name: str) -> tuple[Manifest, str] | None:
         """The manifest in force and its ETag; None where there is none."""
         known = self._etags.get(name)
-        if known and (copied := self._copied(name, known)):
+        if known and (copied := self.copied(name, known)):
             try:
                 found = self._objects.get(name, unless=known)
             except Unchanged:
@@ -44,7 +44,7 @@ class Manifests:
 
     def listed(self, name: str, etag: str) -> tuple[Manifest, str] | None:
         """The one that a listing has just told of, or one that has replaced it since."""
-        copied = self._copied(name, etag)
+        copied = self.copied(name, etag)
         return (copied, etag) if copied else self.now(name)
 
     def keep(self, name: str, etag: str, content: bytes) -> None:
@@ -55,7 +55,8 @@ class Manifests:
             if other != path:
                 other.unlink(missing_ok=True)
 
-    def _copied(self, name: str, etag: str) -> Manifest | None:
+    def copied(self, name: str, etag: str) -> Manifest | None:
+        """That one, if it is here."""
         path = self._copy(name, etag)
         try:
             manifest = Manifest.read(path)
