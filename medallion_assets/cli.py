@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CONFIG = Path(__file__).parent / "defs" / "pipeline" / "defs.yaml"
 
+GIB = 1 << 30
+
 CONFIGURED = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -42,7 +44,7 @@ def main() -> None:
 def trace() -> None:
     """Follow a record from its file to its tokens, or back.
 
-    The store is the folder that MEDALLION_DATA names (default: data).
+    The store is the folder or bucket that MEDALLION_DATA names (default: data).
     """
 
 
@@ -118,7 +120,7 @@ def audit(name: str, config: Path, as_json: bool) -> None:
     from medallion_assets.storage.store import PartitionStore
 
     with _release_errors():
-        found = audited(find_release(name), PartitionStore(Roots.from_environment().data), _today(config))
+        found = audited(find_release(name), PartitionStore(Roots.from_environment().store), _today(config))
     click.echo(show.as_json(found) if as_json else "\n".join(show.audit_lines(found)))
     if not found.passed:
         raise SystemExit(1)
@@ -155,9 +157,9 @@ def verify(rebuild: bool, config: Path) -> None:
     from medallion_assets.roots import Roots
 
     roots = Roots.from_environment()
-    if not roots.data.is_dir():
+    if roots.bucket is None and not roots.data.is_dir():
         raise click.ClickException(f"there is no store in {roots.data}; MEDALLION_DATA names it")
-    found = verify_store(roots.data)
+    found = verify_store(roots.store)
     click.echo("\n".join(show.verification_lines(found)))
     if not found.damages:
         return
@@ -166,6 +168,41 @@ def verify(rebuild: bool, config: Path) -> None:
         raise SystemExit(1)
     if not _rebuilt(found.damages, config, roots):
         raise SystemExit(1)
+
+
+@main.command()
+def catalogue() -> None:
+    """Bring the DuckDB catalogue up to date, and say where it lies.
+
+    A store in a folder has its own kept by every run. That of a bucket is each machine's own, and made here.
+    """
+    from medallion_assets.roots import Roots
+    from medallion_assets.storage.catalogue import connect
+
+    connect().close()
+    click.echo(f"{Roots.from_environment().warehouse}")
+    click.echo("to read it: from medallion_assets.storage.catalogue import connect; connect().sql(...)")
+
+
+@main.command()
+@click.option("--keep", type=click.FloatRange(min=0), metavar="GIB", help="Let go of all but so much.")
+def cache(keep: float | None) -> None:
+    """What this machine keeps of a store on a bucket, and making room.
+
+    What was used within the last hour stays; the rest is fetched again when somebody asks for it.
+    """
+    from medallion_assets.roots import Roots
+    from medallion_assets.storage.s3.cache import copies, let_go
+
+    roots = Roots.from_environment()
+    if roots.bucket is None:
+        raise click.ClickException(f"the store is the folder {roots.data}: there are no copies of it")
+    gone = let_go(roots.data, keep_bytes=int(keep * GIB)) if keep is not None else []
+    there = list(copies(roots.data))
+    size, freed = (sum(copy.size for copy in some) / GIB for some in (there, gone))
+    click.echo(f"{roots.data}: {len(there):,} files, {size:,.2f} GiB of {roots.bucket}")
+    if keep is not None:
+        click.echo(f"let go of {len(gone):,} files, {freed:,.2f} GiB")
 
 
 def _rebuilt(damages: Sequence[Damage], config: Path, roots: Roots) -> bool:
@@ -181,11 +218,11 @@ def _rebuilt(damages: Sequence[Damage], config: Path, roots: Roots) -> bool:
         stages = stages_of(load_config(config), roots, base=config.parent)
     except ConfigError as error:
         raise click.ClickException(str(error)) from error
-    all_done = True
-    for remedy in remedies(damages, stages, PartitionStore(roots.data)):
+    all_done, store = True, PartitionStore(roots.store)
+    for remedy in remedies(damages, stages, store):
         click.echo("\n".join(show.remedy_lines(remedy)))
         all_done = all_done and remedy.done
-    refresh(roots.data, roots.warehouse)
+    refresh(store.place, roots.warehouse)
     return all_done
 
 
@@ -225,7 +262,7 @@ def _store() -> Iterator[Reader]:
     from medallion_assets.trace.reader import open_store
 
     try:
-        with open_store(Roots.from_environment().data) as reader:
+        with open_store(Roots.from_environment().store) as reader:
             yield reader
     except (TraceError, DamagedManifest, NewerManifest, OSError) as error:
         raise click.ClickException("\n".join(map(inert, str(error).split("\n")))) from error

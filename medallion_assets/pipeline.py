@@ -87,7 +87,7 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
     if problems := tokenizer_problems(config, base=base):
         raise ConfigError(problems, file=file)
     roots = roots or Roots.from_environment()
-    store = PartitionStore(roots.data)
+    store = PartitionStore(roots.store)
     stages = stages_of(config, roots, base=base)
     # The day of landing is a partition at once, not only when it is over.
     days = dg.DailyPartitionsDefinition(start_date=config.start_date.isoformat(), end_offset=1)

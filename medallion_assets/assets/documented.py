@@ -26,7 +26,7 @@ from medallion_assets.curate.stage import UnitStage
 from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.release.cut import Plan
-from medallion_assets.release.manifest import release_folder
+from medallion_assets.release.manifest import RELEASES
 from medallion_assets.schemas import EVAL_PREFIX
 from medallion_assets.stage import Stage
 from medallion_assets.stages import PipelineStages
@@ -74,7 +74,7 @@ def _of_tables(pipeline: Pipeline) -> dict[dg.AssetKey, dict[str, Any]]:
                 "dagster/column_schema": column_schema(stage),
                 "dagster/column_lineage": column_lineage(stage),
                 "dagster/table_name": ".".join(stage.asset_path),
-                "dagster/uri": pipeline.store.root.absolute().joinpath(*stage.asset_path).as_uri(),
+                "dagster/uri": pipeline.store.place.uri("/".join(stage.asset_path)),
                 CODE_REFERENCES: code_references(stage),
             },
         }
@@ -90,7 +90,7 @@ def _of_releases(pipeline: Pipeline) -> dict[dg.AssetKey, dict[str, Any]]:
             "owners": owners_together(owners, [stage.asset_path for stage in plan.lineage.gold()]),
             "tags": {STORAGE_KIND: "parquet"},
             "metadata": {
-                "dagster/uri": release_folder(pipeline.store.root.absolute(), plan.config.name).as_uri(),
+                "dagster/uri": pipeline.store.place.uri(f"{RELEASES}/{plan.config.name}"),
                 CODE_REFERENCES: code_references(plan),
             },
         }

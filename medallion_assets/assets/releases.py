@@ -48,14 +48,14 @@ def _metadata(release: Release, *, is_new: bool) -> dict[str, Any]:
     rows = sum(file.rows or 0 for file in data)
     return {
         "report": dg.MetadataValue.md(_report(release)),
-        "report_page": dg.MetadataValue.path(str(release.folder / REPORT_NAME)),
+        "report_page": dg.MetadataValue.path(release.place.shown(REPORT_NAME)),
         "dagster/row_count": rows,
         "dagster/size_bytes": sum(file.size for file in release.manifest.files),
         "tokens": sum(file.tokens or 0 for file in data),
         "files": len(release.manifest.files),
         "exports": len(release.manifest.exports),
         "release_id": release.id,
-        "path": dg.MetadataValue.path(str(release.folder)),
+        "path": dg.MetadataValue.path(release.place.shown()),
         "changed": is_new,
     }
 
@@ -63,4 +63,5 @@ def _metadata(release: Release, *, is_new: bool) -> dict[str, Any]:
 def _report(release: Release) -> str:
     """The page's figures: browsers open no local file from a web page, so the page itself is a path only."""
     manifest, folder = release.manifest, release.folder
+    release.paths(manifest.files)
     return digest_of(manifest, {name: figures_of(manifest, name, folder) for name in manifest.recipes})

@@ -14,12 +14,13 @@ from typing import Any
 
 from medallion_assets.automation.settle import MAX_ATTEMPTS, RULES, Judgement, Outdated
 from medallion_assets.config_watch import DiskRoomConfig, bytes_of, seconds_of
-from medallion_assets.storage.manifest import MANIFEST_NAME, digest_of
+from medallion_assets.storage.manifest import digest_of
 from medallion_assets.storage.store import PartitionStore, Table
 
 UP_TO_DATE, FRESHNESS, DISK_ROOM = "up_to_date", "freshness", "disk_room"
 RANGES_SHOWN = 20
 GIB = 1 << 30
+NANOSECONDS = 1_000_000_000
 Row = dict[str, str | int]
 
 
@@ -90,8 +91,8 @@ def freshness(last: float | None, expected_every: str, *, now: float) -> Finding
 def last_landing(store: PartitionStore, bronze: Table) -> float | None:
     """When bronze last took an export. A partition is written again only then; empty ones say nothing."""
     found = (
-        (store.folder(bronze, key) / MANIFEST_NAME).stat().st_mtime
-        for key in store.keys(bronze)
+        stamp.written_ns / NANOSECONDS
+        for key, stamp in store.stamps(bronze).items()
         if (manifest := store.manifest(bronze, key)) and any(part.export for part in manifest.parts)
     )
     return max(found, default=None)

@@ -67,8 +67,9 @@ def landing_sensor(
     def landing(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         # Runs first: one that ends meanwhile then counts as at work, and what it took is not asked for again.
         past = _past_runs(context.instance, name)
-        inventory = bronze.inventory(store)
-        missing = bronze.missing(store, inventory)
+        still = StillStore(store)
+        inventory = bronze.inventory(still)
+        missing = bronze.missing(still, inventory)
         outside = sorted(day for day in missing if not is_partition(days, day))
         if outside:
             context.log.error(_outside_message(name, outside))

@@ -7,7 +7,7 @@ store alone is asked, never what ran. Does not: what is started because of it (o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import Enum
 from threading import Lock
@@ -71,7 +71,7 @@ class Judgement:
 def judge(stage: Stage, store: StillStore) -> Judgement:
     """Of all partitions that there are and that the inputs ask for."""
     keys = sorted(stage.due(store))
-    built = store.keys(stage.table)
+    built, begun = store.keys(stage.table), attempts.state(store.place, stage.table)
     first_built = min(built, default=None)
     outdated = {}
     for key in keys:
@@ -81,14 +81,15 @@ def judge(stage: Stage, store: StillStore) -> Judgement:
         cause = (
             _cause_of_missing(stage, store, key, first_built) if then is None else _cause(stage, then, now)
         )
-        outdated[key] = Outdated(cause, now, attempts.attempts(store.root, stage.table, key, now))
+        tried = attempts.attempts(store.place, stage.table, key, now) if key in begun else 0
+        outdated[key] = Outdated(cause, now, tried)
     return Judgement(outdated, frozenset((*keys, *built)))
 
 
 def attempts_at(stage: Stage, store: PartitionStore, key: str) -> int:
     """How often the partition was begun from what it would be built from now, in vain."""
     now = _digests_now(stage, store, key)
-    return attempts.attempts(store.root, stage.table, key, now) if now else 0
+    return attempts.attempts(store.place, stage.table, key, now) if now else 0
 
 
 def _digests_now(stage: Stage, store: PartitionStore, key: str) -> Digests | None:
@@ -106,8 +107,9 @@ def _cause(stage: Stage, then: Manifest, now: Digests) -> Cause:
 
 def _cause_of_missing(stage: Stage, store: PartitionStore, key: str, first_built: str | None) -> Cause:
     """A versioned table has what the rules before made beside it."""
-    home = store.root / stage.table.layer / stage.table.name
-    if stage.table.version and any(home.glob(f"v=*/dt={key}")):
+    table = stage.table
+    versions = store.versions(table.layer, table.name) if table.version else []
+    if any(key in store.keys(replace(table, version=version)) for version in versions):
         return Cause.CONFIGURATION
     return Cause.NEW if first_built is None or key < first_built else Cause.NEVER_BUILT
 
@@ -130,13 +132,15 @@ class Survey:
     def look(self) -> dict[Path, Judgement]:
         """By table, in the order in which data flows. One that can't be judged does not hide the others."""
         with self._lock:
-            still, states = StillStore(self._store), _States(self._store)
+            still = StillStore(self._store)
+            states = _States(still)
             return {path: self._judgement(stage, still, states) for path, stage in self._stages.items()}
 
     def look_at(self, path: Path) -> Judgement:
         """One table alone, which takes a fraction of the time."""
         with self._lock:
-            return self._judgement(self._stages[path], StillStore(self._store), _States(self._store))
+            still = StillStore(self._store)
+            return self._judgement(self._stages[path], still, _States(still))
 
     def _judgement(self, stage: Stage, still: StillStore, states: _States) -> Judgement:
         try:
@@ -153,7 +157,7 @@ class Survey:
     def _what_decides(self, stage: Stage, still: StillStore, states: _States) -> object:
         """The rules are those of a day that nothing landed on."""
         rules = _digests_now(stage, still, NO_DAY)
-        tried = attempts.state(still.root, stage.table)
+        tried = attempts.state(still.place, stage.table)
         return rules, tried, [states(table) for table in (stage.table, *stage.inputs)]
 
 
@@ -173,4 +177,5 @@ class _States:
 
 def landed_days(stages: PipelineStages, store: PartitionStore) -> set[date]:
     """Dates with an export that bronze lacks."""
-    return {day for bronze in stages.bronze() for day in bronze.missing(store, bronze.inventory(store))}
+    still = StillStore(store)
+    return {day for bronze in stages.bronze() for day in bronze.missing(still, bronze.inventory(still))}

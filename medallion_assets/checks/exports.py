@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
-from pathlib import Path
 
 from medallion_assets.checks.finding import PARTITION, Fault, Finding, short
 from medallion_assets.extract.quarantine import defect_of
@@ -32,13 +30,13 @@ def quarantined(store: PartitionStore, bronze: Table) -> list[Quarantined]:
     last = {
         manifest.summary["exports"][part.export]["file"]: (key, part)
         for key, manifest in _manifests(store, bronze)
-        for part in sorted(manifest.parts, key=partial(_written_at, store.folder(bronze, key)))
+        for part in _as_they_came(store, bronze, key, manifest)
         if part.export is not None
     }
     return [
         Quarantined(file, date.fromisoformat(key), str(part.export), defect)
         for file, (key, part) in last.items()
-        if (defect := defect_of(store.folder(bronze, key), part))
+        if (defect := defect_of(store, bronze, key, part))
     ]
 
 
@@ -97,6 +95,9 @@ def _manifests(store: PartitionStore, table: Table) -> Iterator[tuple[str, Manif
             yield key, manifest
 
 
-def _written_at(folder: Path, part: Part) -> int:
+def _as_they_came(store: PartitionStore, bronze: Table, key: str, manifest: Manifest) -> Sequence[Part]:
     """A file that is replaced keeps its landing date, so what came later shows in the clock alone."""
-    return (folder / part.name).stat().st_mtime_ns
+    if len(manifest.parts) < 2:
+        return manifest.parts
+    written = store.entries(bronze, key)
+    return sorted(manifest.parts, key=lambda part: written[part.name].written_ns)

@@ -7,12 +7,12 @@ were kept, is no fault: the next run takes it again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from medallion_assets.checks.finding import PARTITION, Fault, Finding, short
 from medallion_assets.extract.stage import BronzeStage
-from medallion_assets.release.verify import sha256_of
 from medallion_assets.storage.manifest import MANIFEST_NAME, Manifest, Part
+from medallion_assets.storage.place import Entry
 from medallion_assets.storage.store import PartitionStore
 
 
@@ -30,10 +30,9 @@ def changes(bronze: BronzeStage, store: PartitionStore, keys: Sequence[str]) -> 
 def _changed_parts(
     bronze: BronzeStage, store: PartitionStore, key: str, manifest: Manifest
 ) -> Iterator[Fault]:
-    folder = store.folder(bronze.table, key)
-    written = (folder / MANIFEST_NAME).stat().st_mtime_ns
+    there = store.entries(bronze.table, key)
     for part in manifest.parts:
-        if what := _what_changed(store, bronze, key, part, written):
+        if what := _what_changed(store, bronze, key, part, there):
             export = manifest.summary["exports"].get(part.export, {})
             yield {
                 PARTITION: key,
@@ -44,16 +43,15 @@ def _changed_parts(
 
 
 def _what_changed(
-    store: PartitionStore, bronze: BronzeStage, key: str, part: Part, written: int
+    store: PartitionStore, bronze: BronzeStage, key: str, part: Part, there: Mapping[str, Entry]
 ) -> str | None:
     """A manifest is written after its parts, so that only one touched since can have other bytes."""
-    path = store.folder(bronze.table, key) / part.name
-    try:
-        status = path.stat()
-    except FileNotFoundError:
+    found, manifest = there.get(part.name), there.get(MANIFEST_NAME)
+    if found is None:
         return "is gone: materialize the day again"
-    if status.st_size != part.size:
-        return f"has {status.st_size} bytes instead of {part.size}: delete it and materialize the day again"
-    if status.st_mtime_ns > written and sha256_of(path) != part.sha256:
+    if found.size != part.size:
+        return f"has {found.size} bytes instead of {part.size}: delete it and materialize the day again"
+    touched = manifest is None or found.written_ns > manifest.written_ns
+    if touched and store.wrong(bronze.table, key, part):
         return "has other bytes than were written: delete it and materialize the day again"
     return None

@@ -7,29 +7,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 
 from medallion_assets.checks.finding import PARTITION, Fault, Finding
-from medallion_assets.extract.ingest import RAW_NAME
 from medallion_assets.extract.stage import BronzeStage
-from medallion_assets.release.verify import sha256_of
 from medallion_assets.stage import Stage
-from medallion_assets.storage.store import PartitionStore
+from medallion_assets.storage.files import MISSING
+from medallion_assets.storage.manifest import Manifest
+from medallion_assets.storage.place import Place
+from medallion_assets.storage.still import StillStore
+from medallion_assets.storage.store import PartitionStore, Table
 
 # What is read of a store in one go: some seconds.
 MOST_BYTES = 2 << 30
+LAST_KEY = "~"  # sorts after every key
 
 
 @dataclass(frozen=True)
 class _File:
-    """A file that must have these bytes."""
+    """A file that must have these bytes, and how many a look at its folder found."""
 
     table: str
     key: str
-    path: Path
+    place: Place
+    name: str
     sha256: str
     size: int
+    found: int | None
+
+    @property
+    def is_changed(self) -> bool:
+        """One that is gone by now was superseded and swept meanwhile."""
+        return self.place.wrong(self.name, sha256=self.sha256, size=None) not in (None, MISSING)
 
 
 def damages(stages: Sequence[Stage], store: PartitionStore, *, seed: str) -> Finding:
@@ -37,14 +46,14 @@ def damages(stages: Sequence[Stage], store: PartitionStore, *, seed: str) -> Fin
     faults: list[Fault] = []
     present: list[_File] = []
     partitions = set()
-    for file in _files(stages, store):
+    for file in _files(stages, StillStore(store)):
         partitions.add((file.table, file.key))
         if what := _what_is_wrong(file):
             faults.append(_fault(file, what))
         else:
             present.append(file)
     hashed = list(_sample(present, seed))
-    faults += [_fault(file, "has other bytes than were written") for file in hashed if _is_changed(file)]
+    faults += [_fault(file, "has other bytes than were written") for file in hashed if file.is_changed]
     size = sum(file.size for file in hashed)
     return Finding.of(
         len(partitions), faults, files=len(present), files_hashed=len(hashed), bytes_hashed=size
@@ -53,32 +62,32 @@ def damages(stages: Sequence[Stage], store: PartitionStore, *, seed: str) -> Fin
 
 def _files(stages: Sequence[Stage], store: PartitionStore) -> Iterator[_File]:
     for stage in stages:
-        table = stage.table
-        for key in store.keys(table):
-            if manifest := store.manifest(table, key):
-                folder = store.folder(table, key)
-                for part in manifest.files:
-                    yield _File(table.full_name, key, folder / part.name, part.sha256, part.size)
-                if isinstance(stage, BronzeStage) and stage.redaction is None:
-                    raw = store.table_folder(table) / RAW_NAME
-                    for sha256, export in manifest.summary["exports"].items():
-                        yield _File(table.full_name, key, raw / sha256, sha256, export["bytes"])
+        for key, manifest in store.manifests(stage.table, upto=LAST_KEY):
+            yield from _of_partition(store, stage.table, key, manifest)
+        if isinstance(stage, BronzeStage) and stage.redaction is None:
+            yield from _kept(stage, store)
+
+
+def _of_partition(store: PartitionStore, table: Table, key: str, manifest: Manifest) -> Iterator[_File]:
+    there, place = store.entries(table, key), store.below(table, f"dt={key}")
+    for part in manifest.files:
+        found = there[part.name].size if part.name in there else None
+        yield _File(table.full_name, key, place, part.name, part.sha256, part.size, found)
+
+
+def _kept(bronze: BronzeStage, store: PartitionStore) -> Iterator[_File]:
+    raw = bronze.kept_exports(store)
+    there = raw.entries()
+    for key, manifest in store.manifests(bronze.table, upto=LAST_KEY):
+        for sha256, export in manifest.summary["exports"].items():
+            found = there[sha256].size if sha256 in there else None
+            yield _File(bronze.table.full_name, key, raw, sha256, sha256, export["bytes"], found)
 
 
 def _what_is_wrong(file: _File) -> str | None:
-    try:
-        size = file.path.stat().st_size
-    except FileNotFoundError:
+    if file.found is None:
         return "is gone"
-    return None if size == file.size else f"has {size} bytes instead of {file.size}"
-
-
-def _is_changed(file: _File) -> bool:
-    """One that is gone by now was superseded and swept meanwhile."""
-    try:
-        return sha256_of(file.path) != file.sha256
-    except FileNotFoundError:
-        return False
+    return None if file.found == file.size else f"has {file.found} bytes instead of {file.size}"
 
 
 def _sample(files: Sequence[_File], seed: str) -> Iterator[_File]:
@@ -92,4 +101,4 @@ def _sample(files: Sequence[_File], seed: str) -> Iterator[_File]:
 
 
 def _fault(file: _File, what: str) -> Fault:
-    return {"table": file.table, PARTITION: file.key, "file": file.path.name, "what": what}
+    return {"table": file.table, PARTITION: file.key, "file": file.name, "what": what}

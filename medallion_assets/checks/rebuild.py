@@ -1,8 +1,8 @@
 """Partitions built again beside the store: the same inputs and rules must give the same bytes.
 
 Belongs here: which partition of each table, building it in a scratch store, what differs. Does not: a release
-as a whole, from bronze on (release/audit.py). Inputs are linked and never written to; what stages keep beside
-the tables (buckets, proofs) is made anew.
+as a whole, from bronze on (release/audit.py). Inputs are borrowed and never written to; what stages keep
+beside the tables (buckets, proofs) is made anew.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 
 from medallion_assets.checks.finding import PARTITION, Fault, Finding
@@ -19,7 +18,7 @@ from medallion_assets.release.compare import Location, first_difference
 from medallion_assets.stage import Stage, is_outdated
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import Manifest
-from medallion_assets.storage.store import Build, PartitionStore
+from medallion_assets.storage.store import Beside, Build, PartitionStore
 
 # A larger partition is built again only where its table has no smaller one: 100,000 conversations take 20 s.
 MOST_ROWS = 100_000
@@ -107,14 +106,8 @@ def _difference(stage: Stage, store: PartitionStore, scratch: PartitionStore, ke
 def _beside(stage: Stage, store: PartitionStore) -> Iterator[PartitionStore]:
     """A store that has this stage's inputs alone."""
     folder = files.temporary_beside(store.root / ".scratch" / "rebuilt")
-    scratch = PartitionStore(folder)
     try:
-        for table in stage.inputs:
-            link, held = scratch.table_folder(table), store.table_folder(table)
-            if held.exists() and not link.exists():
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(Path(held).absolute())
-        folder.mkdir(parents=True, exist_ok=True)
-        yield scratch
+        folder.mkdir(parents=True)
+        yield Beside(folder, lender=store, borrowed=stage.inputs)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -30,7 +30,7 @@ def audit_check(name: str, today: Callable[[], Today], store: PartitionStore) ->
         "release comes out byte for byte as it is.",
     )
     def audited(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        found = audit(find_release(name, store.root), store, today())
+        found = audit(find_release(name, store.place), store, today())
         for line in audit_lines(found):
             context.log.info(line)
         return dg.AssetCheckResult(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,27 +44,23 @@ def _of_partition(store: PartitionStore, table: Table, key: str, manifest: Manif
             "what": f"has version {found} of the schema, declared {declared}: build it again",
         }
         return
-    folder = store.folder(table, key)
     for parts, schema in (
-        (_last_written(folder, manifest.parts), table.schema),
+        (_last_written(store, table, key, manifest.parts), table.schema),
         (manifest.rejects, REJECTS),
     ):
         for part in parts:
-            for what in _differences(folder / part.name, part, schema.arrow):
+            for what in _differences(store.opened(table, key, part), part, schema.arrow):
                 yield {"file": part.name, "what": what}
 
 
-def _last_written(folder: Path, parts: Sequence[Part]) -> Sequence[Part]:
+def _last_written(store: PartitionStore, table: Table, key: str, parts: Sequence[Part]) -> Sequence[Part]:
     if len(parts) <= MOST_PARTS:
         return parts
-    return sorted(parts, key=lambda part: _written_at(folder / part.name))[-MOST_PARTS:]
+    written = {name: entry.written_ns for name, entry in store.entries(table, key).items()}
+    return sorted(parts, key=lambda part: written.get(part.name, 0))[-MOST_PARTS:]
 
 
-def _written_at(path: Path) -> int:
-    return path.stat().st_mtime_ns if path.exists() else 0
-
-
-def _differences(path: Path, part: Part, declared: pa.Schema) -> list[str]:
+def _differences(path: Path | IO[bytes], part: Part, declared: pa.Schema) -> list[str]:
     try:
         with pq.ParquetFile(path) as file:
             found, rows = file.schema_arrow, file.metadata.num_rows

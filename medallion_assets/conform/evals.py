@@ -159,7 +159,7 @@ class EvalStage:
 
         def write(writer: PartitionWriter) -> None:
             newest = self._newest(store, key)
-            paths = [store.folder(self.bronze, day) / part.name for day, part in newest]
+            paths = store.files(self.bronze, newest)
             for rows, rejects in eval_batches(read_batches(paths), self.fields):
                 writer.rows(rows)
                 writer.rejects(rejects)
@@ -176,7 +176,7 @@ class EvalStage:
         for _, deliveries in sorted(self._deliveries(store, key).items()):
             for _, day, part in sorted(deliveries, reverse=True):
                 found.append((day, part))
-                if defect_of(store.folder(self.bronze, day), part) is None:
+                if defect_of(store, self.bronze, day, part) is None:
                     break
         return found
 

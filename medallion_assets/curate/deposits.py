@@ -45,9 +45,7 @@ def deposits(
     found = {
         (day, rank): Deposit(day, source, table, path, part.sha256, part.rows)
         for rank, (source, table) in enumerate(sources)
-        for day, manifest in store.manifests(table, upto=upto)
-        if manifest.rows
-        for path, part in [store.fingerprints(table, day, manifest)]
+        for day, path, part in store.fingerprints(table, upto=upto)
     }
     return tuple(found[place] for place in sorted(found))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medallion_assets.config_file import load_config
 from medallion_assets.demo.exports import DAYS, land
-from medallion_assets.release.manifest import REPORT_NAME, release_folder
+from medallion_assets.release.manifest import RELEASES, REPORT_NAME, release_names
 from medallion_assets.report.funnel import (
     gold_as_text,
     recipe_as_text,
@@ -17,10 +17,10 @@ from medallion_assets.report.funnel import (
     table_funnels,
     tables_as_text,
 )
-from medallion_assets.roots import Roots
+from medallion_assets.roots import BUCKET_SCHEME, Roots
 from medallion_assets.stages import PipelineStages, stages_of
 from medallion_assets.storage import files
-from medallion_assets.storage.store import PartitionStore
+from medallion_assets.storage.store import PartitionStore, table_name
 
 CONFIG = Path(__file__).resolve().parent.parent / "defs" / "pipeline" / "defs.yaml"
 RECIPE, RELEASE = "sft_demo", "demo_v1"
@@ -30,7 +30,7 @@ ALL_LAYERS = "group:bronze or group:silver or group:gold"
 
 def main() -> int:
     roots = Roots.from_environment()
-    store = PartitionStore(roots.data)
+    store = PartitionStore(roots.store)
     stages = stages_of(load_config(CONFIG), roots, base=CONFIG.parent)
     landed = land(roots.landing)
     print(f"Sample exports in {_shown(roots.landing)}: {len(landed)} landed now.")
@@ -40,9 +40,7 @@ def main() -> int:
     (roots.data / LOG_NAME).unlink(missing_ok=True)
     if not _materialize(roots, "--select", ALL_LAYERS, "--partition-range", f"{DAYS[0]}...{DAYS[-1]}"):
         return 1
-    cut = release_folder(roots.data, RELEASE).exists() or _materialize(
-        roots, "--select", f"releases/{RELEASE}"
-    )
+    cut = RELEASE in release_names(store.place) or _materialize(roots, "--select", f"releases/{RELEASE}")
     if not cut:
         return 1
     after = _content(stages, store)
@@ -51,8 +49,8 @@ def main() -> int:
     print(f"{recipe_as_text(recipe_funnels(stages, store, RECIPE))}\n")
     print(f"{gold_as_text(stages, store)}\n")
     print(tables_as_text(table_funnels(stages, store)))
-    print(f"\nGold:      {_shown(store.table_folder(stages.recipes[RECIPE].table))}")
-    report = release_folder(roots.data, RELEASE) / REPORT_NAME
+    print(f"\nGold:      {_shown(store.place.shown(table_name(stages.recipes[RECIPE].table)))}")
+    report = store.place.shown(f"{RELEASES}/{RELEASE}/{REPORT_NAME}")
     print(f"Release:   {_shown(report)}   (medallion audit {RELEASE})")
     print(f"Catalogue: {_shown(roots.warehouse)}   (DuckDB: select * from silver.rejects)")
     print("UI:        make dev   (then open the address it prints; Lineage shows the graph)")
@@ -86,8 +84,11 @@ def _content(stages: PipelineStages, store: PartitionStore) -> dict[tuple[str, s
     }
 
 
-def _shown(path: Path) -> str:
+def _shown(place: Path | str) -> str:
     """Relative to where the user stands, if it lies below."""
+    path = Path(place)
+    if str(place).startswith(BUCKET_SCHEME):
+        return str(place)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

@@ -6,7 +6,6 @@ Belongs here: the raw copy and the rendering of one export. Does not: which expo
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +18,8 @@ from medallion_assets.extract.inventory import Export
 from medallion_assets.extract.limits import DEFAULT_LIMITS, Limits
 from medallion_assets.schemas import BRONZE
 from medallion_assets.storage import files
+from medallion_assets.storage.manifest import Part
+from medallion_assets.storage.place import Place, place_at
 from medallion_assets.storage.store import WriteInstead
 
 RAW_NAME = "_raw"  # in a source's folder of the store, the bytes of its exports
@@ -31,15 +32,16 @@ class ExportChanged(RuntimeError):
     """The file's bytes are no longer those that were seen; the next scan takes what is there then."""
 
 
-def keep_raw(export: Export, raw_folder: Path) -> Path:
+def keep_raw(export: Export, raw: Path | Place) -> Path:
     """Copies the export into the store under its SHA-256, once; the copy is what everything else reads.
 
     One that is there already is looked at: what has rotted is copied anew while the export still lies there.
     """
-    kept = raw_folder / export.sha256
-    if kept.exists() and _sha256_of(kept) == export.sha256:
-        return kept
-    files.make_folder(raw_folder)
+    raw = place_at(raw)
+    if sound := raw.sound(export.sha256, as_part(export.sha256, export.size)):
+        return sound
+    kept = raw.root / export.sha256
+    files.make_folder(raw.root)
     temporary = files.temporary_beside(kept)
     try:
         copy = files.HashingFile(temporary)
@@ -49,15 +51,16 @@ def keep_raw(export: Export, raw_folder: Path) -> Path:
         if copy.sha256 != export.sha256:
             raise ExportChanged(f"{export.path} changed while it was read; it will be taken at the next run")
         os.replace(temporary, kept)
-        files.sync_folder(raw_folder)
+        files.sync_folder(raw.root)
     finally:
         temporary.unlink(missing_ok=True)
+    raw.put(export.sha256)
     return kept
 
 
-def _sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def as_part(sha256: str, size: int) -> Part:
+    """The exact bytes of an export as a file of the store."""
+    return Part(name=sha256, sha256=sha256, rows=0, size=size)
 
 
 def bronze_rows(

@@ -24,6 +24,7 @@ import msgspec
 
 from medallion_assets.extract.ledger import Claim, Ledger
 from medallion_assets.storage import files
+from medallion_assets.storage.place import Place, place_at
 
 # A file is taken once nobody has it open for writing and it has been left alone for this long.
 SETTLE_SECONDS = 2.0
@@ -108,13 +109,16 @@ def undated(file: str) -> str:
     return "/".join([*(folder for folder in folders if not DATE_FOLDER.fullmatch(folder)), name])
 
 
-def scan(landing: Path, ledger: Path, *, rules: LandingRules = EVERYTHING, wait: bool = False) -> Inventory:
+def scan(
+    landing: Path, ledger: Path | Place, *, rules: LandingRules = EVERYTHING, wait: bool = False
+) -> Inventory:
     """Looks at everything in `landing`; `ledger` is the source's folder of once-only records.
 
     With `wait`, files touched a moment ago are given the time to settle, so that a run started by hand
     right after a drop takes them. A missing folder is an empty one.
     """
-    cache_path = ledger / "_cache.json"
+    ledger = place_at(ledger)
+    cache_path = ledger.root / "_cache.json"
     cache = _read_cache(cache_path)
     found: list[_Found] = []
     unsettled: list[str] = []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from medallion_assets.storage import files
+from medallion_assets.storage.place import Place, place_at
 
 LEDGER_NAME = "_exports"
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -36,39 +36,41 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Ledger:
-    """The claims in one folder."""
+    """The claims in one folder, as they are when it is first asked."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path | Place) -> None:
+        self._place = place_at(folder).still()
 
     def claim(self, sha256: str, claim: Claim) -> Claim:
         """First writer wins, for ever: an export never moves. Each delivery is noted too."""
         record = msgspec.json.encode(claim)
-        first = _decoded(self._path(sha256), files.write_once(self._path(sha256), record))
+        first = self._decoded(f"{sha256}.json", self._place.write_once(f"{sha256}.json", record))
         if first.file != claim.file:
             name = hashlib.sha256(claim.file.encode(errors="surrogateescape")).hexdigest()[:12]
-            files.write_once(self.folder / f"{sha256}.{name}.json", record)
+            self._place.write_once(f"{sha256}.{name}.json", record)
         return first
 
     def exports(self) -> list[str]:
         """The SHA-256 of every export claimed so far, ascending."""
-        return sorted(path.stem for path in self.folder.glob("*.json") if SHA256.fullmatch(path.stem))
+        stems = (name.removesuffix(".json") for name in self._place.names())
+        return [stem for stem in stems if SHA256.fullmatch(stem)]
 
     def claim_on(self, sha256: str) -> Claim | None:
-        path = self._path(sha256)
-        return _decoded(path, path.read_bytes()) if path.is_file() else None
+        return self._read(f"{sha256}.json")
 
     def other_names(self, sha256: str) -> list[str]:
         """Under what else than its first name the export was delivered."""
-        paths = self.folder.glob(f"{sha256}.*.json")
-        return sorted({_decoded(path, path.read_bytes()).file for path in paths})
+        deliveries = (name for name in self._place.names() if name.startswith(f"{sha256}."))
+        claims = (self._read(name) for name in deliveries if name != f"{sha256}.json")
+        return sorted({claim.file for claim in claims if claim is not None})
 
-    def _path(self, sha256: str) -> Path:
-        return self.folder / f"{sha256}.json"
+    def _read(self, name: str) -> Claim | None:
+        record = self._place.recorded(name)
+        return self._decoded(name, record) if record is not None else None
 
-
-def _decoded(path: Path, record: bytes) -> Claim:
-    try:
-        return msgspec.json.decode(record, type=Claim)
-    except ValueError as error:  # no JSON, other JSON, no UTF-8
-        raise DamagedLedger(f"{path} can't be read: {error}; restore it from a back-up") from error
+    def _decoded(self, name: str, record: bytes) -> Claim:
+        try:
+            return msgspec.json.decode(record, type=Claim)
+        except ValueError as error:  # no JSON, other JSON, no UTF-8
+            shown = self._place.shown(name)
+            raise DamagedLedger(f"{shown} can't be read: {error}; restore it from a back-up") from error

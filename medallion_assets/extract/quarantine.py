@@ -5,18 +5,19 @@ Belongs here: telling such a part from the others. Does not: why an export is qu
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from medallion_assets.extract.ingest import WHOLE_EXPORT
 from medallion_assets.storage.manifest import Part
 from medallion_assets.storage.parts import read_batches
+from medallion_assets.storage.store import PartitionStore, Table
 
 COLUMNS = ("record_number", "defect")
 
 
-def defect_of(folder: Path, part: Part) -> str | None:
+def defect_of(store: PartitionStore, bronze: Table, key: str, part: Part) -> str | None:
     """Why nothing of the export could be read, if so. Only parts of one row are looked at."""
     if part.rows != 1:
         return None
-    [row] = (row for batch in read_batches([folder / part.name], COLUMNS) for row in batch.to_pylist())
+    [row] = (
+        row for batch in read_batches([store.path(bronze, key, part)], COLUMNS) for row in batch.to_pylist()
+    )
     return row["defect"] if row["record_number"] == WHOLE_EXPORT else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
@@ -12,13 +11,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from medallion_assets.extract.ingest import RAW_NAME, bronze_rows, keep_raw
+from medallion_assets.extract.ingest import RAW_NAME, as_part, bronze_rows, keep_raw
 from medallion_assets.extract.inventory import EVERYTHING, Export, Inventory, LandingRules, scan
 from medallion_assets.extract.ledger import LEDGER_NAME, SHA256, Ledger
 from medallion_assets.extract.limits import DEFAULT_LIMITS, Limits
 from medallion_assets.extract.redact import Redaction
 from medallion_assets.extract.redacted import paths_shown, redacted_rows, shown_path
 from medallion_assets.schemas import BRONZE
+from medallion_assets.storage.place import Place
 from medallion_assets.storage.store import Append, PartitionStore, Table
 
 
@@ -51,7 +51,7 @@ class BronzeStage:
         return set()
 
     def inventory(self, store: PartitionStore, *, wait: bool = False) -> Inventory:
-        ledger = store.table_folder(self.table) / LEDGER_NAME
+        ledger = store.below(self.table, LEDGER_NAME)
         if self.redaction is None:
             seen = scan(self.landing, ledger, rules=self.rules, wait=wait)
             exports = (*seen.exports, *self._left_behind(store, seen))
@@ -62,16 +62,15 @@ class BronzeStage:
 
     def _left_behind(self, store: PartitionStore, seen: Inventory) -> Iterator[Export]:
         """What a killed run had copied but not added, and whose file has changed or gone since."""
-        folder = self.kept_exports(store)
+        raw = self.kept_exports(store)
         present = {export.sha256 for export in seen.exports}
         manifests = (manifest for _, manifest in store.manifests(self.table, upto="9999"))
         present |= {part.export for manifest in manifests for part in manifest.parts if part.export}
-        ledger = Ledger(store.table_folder(self.table) / LEDGER_NAME)
-        kept = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208  # of thousands
-        for sha256 in sorted(set(kept) - present):
+        ledger = Ledger(store.below(self.table, LEDGER_NAME))
+        for sha256 in sorted(set(raw.names()) - present):
             claim = ledger.claim_on(sha256) if SHA256.fullmatch(sha256) else None
             if claim is not None:
-                path = folder / sha256
+                path = raw.root / sha256
                 yield Export(sha256, claim.file, claim.landing_date, claim.size, path, claim.order)
 
     def missing(self, store: PartitionStore, inventory: Inventory) -> dict[date, list[str]]:
@@ -96,16 +95,19 @@ class BronzeStage:
         landed = inventory.by_date()
         return {key: self._append(store, landed.get(date.fromisoformat(key), [])) for key in keys}
 
-    def kept_exports(self, store: PartitionStore) -> Path:
-        """The folder of the exact bytes of each export, under their SHA-256."""
-        return store.table_folder(self.table) / RAW_NAME
+    def kept_exports(self, store: PartitionStore) -> Place:
+        """The exact bytes of each export, under their SHA-256."""
+        return store.below(self.table, RAW_NAME)
 
     def rows_again(self, store: PartitionStore, key: str, export_sha256: str) -> Iterable[pa.Table] | None:
         """What an export that bronze holds was rendered to, from its kept bytes; None where none are kept."""
-        manifest, kept = store.manifest(self.table, key), self.kept_exports(store) / export_sha256
-        if self.redaction is not None or manifest is None or not kept.is_file():
+        manifest = store.manifest(self.table, key)
+        if self.redaction is not None or manifest is None:
             return None
-        told = manifest.summary["exports"][export_sha256]
+        told, raw = manifest.summary["exports"][export_sha256], self.kept_exports(store)
+        kept = raw.sound(export_sha256, as_part(export_sha256, told["bytes"]))
+        if kept is None:
+            return None
         day = date.fromisoformat(key)
         export = Export(export_sha256, told["file"], day, told["bytes"], kept, told.get("order"))
         return self._rows(store, export)()

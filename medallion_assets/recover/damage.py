@@ -6,18 +6,21 @@ rows mean: a file that is as it was written is sound here.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from medallion_assets.extract.ingest import RAW_NAME
 from medallion_assets.release.errors import DamagedRelease
 from medallion_assets.release.manifest import RELEASES, find_release, release_names
 from medallion_assets.release.verify import altered, strangers
+from medallion_assets.storage.files import MISSING
 from medallion_assets.storage.manifest import MANIFEST_NAME, DamagedManifest, Manifest, NewerManifest
+from medallion_assets.storage.place import Place as StorePlace
+from medallion_assets.storage.place import place_at
 
 BRONZE = "bronze"
 # Of the root's folders, those that hold no table.
@@ -66,47 +69,55 @@ class Verification:
 
 @dataclass(frozen=True)
 class _Expected:
-    """A file as some manifest, or its own name, says that it is."""
+    """A file as some manifest, or its own name, says that it is; `manifest` is that one's name."""
 
     place: Place
-    path: Path
+    name: str
     sha256: str
     size: int | None = None
-    manifest: Path | None = None
+    manifest: str | None = None
 
 
-def verify_store(root: Path) -> Verification:
+@dataclass(frozen=True)
+class _Looked:
+    """What a look at a file found: what is wrong, if anything, and how many bytes were read."""
+
+    wrong: str | None
+    size: int
+
+
+def verify_store(data: str | Path | StorePlace) -> Verification:
     """Hashes every file that a manifest names, and every export that bronze keeps; all processors read.
 
     Works beside writers: what a manifest named when it was read stays for the grace period.
     """
-    manifests = sorted(_manifests(root))
-    expected = list(_kept_exports(root))
+    store = place_at(data)
+    manifests = sorted(_manifests(store), key=lambda found: found[0])
+    expected = list(_kept_exports(store))
     damages: list[Damage] = []
-    for path, place in manifests:
+    for name, place in manifests:
         try:
-            expected += _of_manifest(path, place)
-        except (DamagedManifest, NewerManifest, FileNotFoundError) as error:
-            if path.exists():  # else somebody has taken the partition away meanwhile
-                damages.append(Damage(place, str(path.relative_to(root)), str(error)))
+            expected += _of_manifest(store, name, place)
+        except (DamagedManifest, NewerManifest) as error:
+            damages.append(Damage(place, name, str(error)))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        looked = list(pool.map(_what_is_wrong, expected))
+        looked = list(pool.map(partial(_what_is_wrong, store), expected))
     damages += [
-        Damage(each.place, str(each.path.relative_to(root)), wrong)
-        for each, (wrong, _) in zip(expected, looked, strict=True)
-        if wrong is not None
+        Damage(each.place, each.name, found.wrong)
+        for each, found in zip(expected, looked, strict=True)
+        if found.wrong is not None
     ]
-    releases = release_names(root)
-    damages += [damage for name in releases for damage in _of_release(root, name)]
-    count, size = len(expected) + len(manifests), sum(size for _, size in looked)
+    releases = release_names(store)
+    damages += [damage for name in releases for damage in _of_release(store, name)]
+    count, size = len(expected) + len(manifests), sum(found.size for found in looked)
     return Verification(len(manifests), len(releases), count, size, tuple(damages))
 
 
-def _of_release(root: Path, name: str) -> Iterator[Damage]:
+def _of_release(store: StorePlace, name: str) -> Iterator[Damage]:
     """A release is verified by its own manifest; its files are links to gold's, or what is left of it."""
     place = Place(RELEASES, name)
     try:
-        release = find_release(name, root)
+        release = find_release(name, store)
     except DamagedRelease as error:
         yield from (Damage(place, f"{RELEASES}/{name}", problem) for problem in error.problems)
         return
@@ -114,51 +125,47 @@ def _of_release(root: Path, name: str) -> Iterator[Damage]:
     yield from (Damage(place, f"{RELEASES}/{name}/{path}", what) for path, what in wrong.items())
 
 
-def _manifests(root: Path) -> Iterator[tuple[Path, Place]]:
-    for layer in root.iterdir():
-        if layer.name.startswith(".") or layer.name in NO_LAYERS or not layer.is_dir():
-            continue
-        for path in layer.glob(f"*/dt=*/{MANIFEST_NAME}"):
-            yield path, Place(layer.name, path.parts[-3], key=path.parent.name[3:])
-        for path in layer.glob(f"*/v=*/dt=*/{MANIFEST_NAME}"):
-            yield path, Place(layer.name, path.parts[-4], path.parts[-3][2:], path.parent.name[3:])
+def _manifests(store: StorePlace) -> Iterator[tuple[str, Place]]:
+    for layer in store.folders():
+        for table in store.folders(layer) if layer not in NO_LAYERS else ():
+            versions = [folder for folder in store.folders(f"{layer}/{table}") if folder.startswith("v=")]
+            for version in ("", *versions):
+                folder = "/".join(filter(None, (layer, table, version)))
+                for key in store.stamps(folder):
+                    yield f"{folder}/dt={key}/{MANIFEST_NAME}", Place(layer, table, version[2:] or None, key)
 
 
-def _of_manifest(path: Path, place: Place) -> list[_Expected]:
-    return [
-        _Expected(place, path.parent / part.name, part.sha256, part.size, path)
-        for part in Manifest.read(path).files
-    ]
+def _of_manifest(store: StorePlace, name: str, place: Place) -> list[_Expected]:
+    """None where somebody has taken the partition away meanwhile."""
+    found = _manifest(store, name)
+    home = name.rpartition("/")[0]
+    parts = found.files if found else ()
+    return [_Expected(place, f"{home}/{part.name}", part.sha256, part.size, name) for part in parts]
 
 
-def _kept_exports(root: Path) -> Iterator[_Expected]:
+def _manifest(store: StorePlace, name: str) -> Manifest | None:
+    content = store.read(name)
+    return Manifest.decode(content, store.shown(name)) if content is not None else None
+
+
+def _kept_exports(store: StorePlace) -> Iterator[_Expected]:
     """Exports are kept under their hashes."""
-    for path in sorted((root / BRONZE).glob(f"*/{RAW_NAME}/*")):
-        if not path.name.startswith("."):
-            yield _Expected(Place(BRONZE, path.parts[-3]), path, path.name)
+    for source in store.folders(BRONZE):
+        for name in store.names(f"{BRONZE}/{source}/{RAW_NAME}"):
+            yield _Expected(Place(BRONZE, source), f"{BRONZE}/{source}/{RAW_NAME}/{name}", name)
 
 
-def _what_is_wrong(expected: _Expected) -> tuple[str | None, int]:
-    """None where nothing is, and how many bytes were read."""
+def _what_is_wrong(store: StorePlace, expected: _Expected) -> _Looked:
     try:
-        with expected.path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if expected.size is not None and size != expected.size:
-                return f"has {size} bytes instead of {expected.size}", 0
-            if hashlib.file_digest(file, "sha256").hexdigest() != expected.sha256:
-                return "has other bytes than were written", size
-            return None, size
-    except FileNotFoundError:
-        return ("is missing" if _is_still_named(expected) else None), 0
+        wrong = store.wrong(expected.name, sha256=expected.sha256, size=expected.size)
     except OSError as error:
-        return f"can't be read: {error.strerror}", 0
+        return _Looked(f"can't be read: {error.strerror or error}", 0)
+    if wrong == MISSING:
+        return _Looked(MISSING if _is_still_named(store, expected) else None, 0)
+    return _Looked(wrong, expected.size or 0)
 
 
-def _is_still_named(expected: _Expected) -> bool:
+def _is_still_named(store: StorePlace, expected: _Expected) -> bool:
     """A generation that was replaced while we looked has nothing to miss."""
-    if expected.manifest is None:
-        return False
-    try:
-        return expected.path.name in Manifest.read(expected.manifest).file_names
-    except FileNotFoundError:
-        return False
+    manifest = _manifest(store, expected.manifest) if expected.manifest else None
+    return manifest is not None and expected.name.rpartition("/")[2] in manifest.file_names

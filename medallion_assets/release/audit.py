@@ -35,8 +35,8 @@ from medallion_assets.release.drift import (
 from medallion_assets.release.lineage import Lineage
 from medallion_assets.release.manifest import MANIFEST_NAME, PinnedExport, Release
 from medallion_assets.release.pins import TOKENIZERS, environment_of, pinned_exports
-from medallion_assets.release.rebuild import bronze_part, pinned_lineage, rebuilt
-from medallion_assets.release.verify import altered, strangers, what_is_wrong
+from medallion_assets.release.rebuild import bronze_of, pinned_lineage, rebuilt
+from medallion_assets.release.verify import altered, strangers
 from medallion_assets.storage import files
 from medallion_assets.storage.store import PartitionStore
 
@@ -119,9 +119,9 @@ def _drifts(
 
 def _altered_exports(release: Release, store: PartitionStore) -> Iterator[Difference]:
     for export in release.manifest.exports:
-        path = bronze_part(store, export)
-        wrong = what_is_wrong(path, sha256=export.part_sha256, size=export.part_bytes)
-        if wrong is not None:
+        place = bronze_of(export)
+        if wrong := store.wrong(*place):
+            path = store.as_stored(*place)
             location = unreadable_place(path) if path.exists() else None
             what = f"{export.part} of the export {export.sha256} ({export.file!r}) {wrong}"
             yield Difference("data", _bronze(export), what, location)

@@ -1,8 +1,9 @@
 """Cutting a release: gold partitions frozen under a name, with all that determined them.
 
 Belongs here: the order of the work, the folder. Does not: writing files (freeze.py), what is pinned (pins.py)
-or told (report/). Data files are hard links, so a release costs no space, and what clears the store up can't
-reach it. The folder is made beside its place and renamed at the end: whoever sees the name sees all of it.
+or told (report/). In a folder, data files are hard links, so that a release costs no space; what clears the
+store up can't reach it. The folder is made beside its place and renamed at the end, and on a bucket the
+manifest comes last: whoever sees the name sees all of it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from medallion_assets.release.manifest import (
     CARD_NAME,
     MANIFEST_NAME,
     RECORDS_FOLDER,
+    RELEASES,
     REPORT_NAME,
     ROWS,
     Release,
@@ -77,14 +79,20 @@ def cut(plan: Plan, store: PartitionStore) -> tuple[Release, bool]:
     name = plan.config.name
     with files.exclusive_lock(store.root / ".locks" / "releases" / f"{name}.lock"):
         frozen = list(_frozen(plan, still))
-        if (release_folder(store.root, name) / MANIFEST_NAME).is_file():
-            return _as_it_is(find_release(name, store.root), plan, frozen), False
+        if store.place.read(f"{RELEASES}/{name}/{MANIFEST_NAME}") is not None:
+            return _as_it_is(find_release(name, store.place), plan, frozen), False
         if unsettled := plan.lineage.unsettled(still):
             raise NotSettled(name, unsettled)
+        store.place.forget(f"{RELEASES}/{name}")
         with _folder(release_folder(store.root, name)) as folder:
             release = _written(plan, still, frozen, folder)
             verify(release)
-        return find_release(name, store.root), True
+        listed = [file.path for file in release.manifest.files]
+        is_new = store.place.publish(f"{RELEASES}/{name}", listed, MANIFEST_NAME)
+        if not is_new:
+            store.place.forget(f"{RELEASES}/{name}")
+            return _as_it_is(find_release(name, store.place), plan, frozen), False
+        return find_release(name, store.place), True
 
 
 def _frozen(plan: Plan, store: PartitionStore) -> Iterator[Frozen]:

@@ -20,7 +20,7 @@ from medallion_assets.release.drift import (
     tokenizer_drift,
 )
 from medallion_assets.release.errors import NoRelease
-from medallion_assets.release.manifest import PinnedExport, Release, ledger_of
+from medallion_assets.release.manifest import PinnedExport, Release
 from medallion_assets.storage.duck import connect
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _pins(before: Release, after: Release) -> Sequence[Drift]:
 
 
 def _of_recipe(duck: DuckDBPyConnection, before: Release, after: Release, recipe: str) -> RecipeDiff:
-    ledgers = {"here": str(ledger_of(before.folder, recipe)), "there": str(ledger_of(after.folder, recipe))}
+    ledgers = {"here": str(before.ledger(recipe)), "there": str(after.ledger(recipe))}
     [(stayed, changed)] = duck.execute(KEPT, ledgers).fetchall()
     return RecipeDiff(
         recipe=recipe,
@@ -162,8 +162,8 @@ def _of_recipe(duck: DuckDBPyConnection, before: Release, after: Release, recipe
 
 def _moved(duck: DuckDBPyConnection, here: Release, there: Release, recipe: str) -> tuple[Moved, ...]:
     values = {
-        "here": str(ledger_of(here.folder, recipe)),
-        "there": str(ledger_of(there.folder, recipe)),
+        "here": str(here.ledger(recipe)),
+        "there": str(there.ledger(recipe)),
         "first": there.manifest.first_of(recipe),
         "last": there.manifest.last,
         "exports": [each.sha256 for each in there.manifest.exports],

@@ -73,9 +73,9 @@ def _altered_file(release: Release, path: str, what: str, again: Release | None)
     if what == "is missing" or not path.endswith(".parquet"):
         return Difference(cause, _where(file), f"{path} {what}")
     if again is None:
-        return Difference(cause, _where(file), f"{path} {what}", unreadable_place(release.path(file)))
+        return Difference(cause, _where(file), f"{path} {what}", unreadable_place(release.as_stored(file)))
     twin = next((each for each in again.manifest.files if _kind(each) == _kind(file)), None)
-    location = first_difference(release.path(file), again.path(twin)) if twin else None
+    location = first_difference(release.as_stored(file), again.path(twin)) if twin else None
     return Difference(cause, _where(file), f"{path} {what}", location)
 
 

@@ -10,7 +10,6 @@ ReleaseError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 MAX_LISTED = 10
 
@@ -26,7 +25,7 @@ class NoRelease(ReleaseError):
 class DamagedRelease(ReleaseError):
     """A file of the release is missing or not what was released."""
 
-    def __init__(self, folder: Path, problems: Sequence[str]) -> None:
+    def __init__(self, folder: str, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__(
             f"the release in {folder} is damaged:{listed(problems)}\n"

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.release.layouts import GOLD_COLUMNS, LAYOUTS
 from medallion_assets.release.manifest import PinnedTokenizer, ReleasedFile
-from medallion_assets.release.verify import sha256_of
 from medallion_assets.schemas import SFT_UNIT
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import Manifest, Part
@@ -35,7 +34,7 @@ class Frozen:
 
 def linked(store: PartitionStore, each: Frozen, folder: Path) -> ReleasedFile:
     path = folder / each.file.path
-    _link(store.folder(each.stage.table, each.file.partition or "") / each.part.name, path)
+    _link(store.path(each.stage.table, each.file.partition or "", each.part), path)
     return each.file
 
 
@@ -85,7 +84,7 @@ def kept_tokenizer(pin: PinnedTokenizer, source: Path, folder: Path) -> Iterator
 
 def other(path: str, folder: Path, *, rows: int | None = None) -> ReleasedFile:
     found = folder / path
-    return ReleasedFile(path=path, sha256=sha256_of(found), size=found.stat().st_size, rows=rows)
+    return ReleasedFile(path=path, sha256=files.sha256_of(found), size=found.stat().st_size, rows=rows)
 
 
 def made(folder: Path) -> Path:

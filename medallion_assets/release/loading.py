@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from medallion_assets.release.errors import NoRelease
 from medallion_assets.release.manifest import TRAIN, Release, ReleasedFile, find_release
 from medallion_assets.release.stream import Stream, streamed
-from medallion_assets.release.verify import verify
+from medallion_assets.release.verify import proven
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -30,7 +30,7 @@ def load(
 ) -> Dataset | IterableDataset:
     """A recipe's rows, once every file of them is proven to be what was released.
 
-    `name` is a release of the store at `data` (default: MEDALLION_DATA), or the path of its folder;
+    `name` is a release of the store at `data` (default: MEDALLION_DATA), or its folder's path or URL;
     `recipe` may be left out where there is one only, and names a layout as in "sft-megatron". `streaming`
     gives an IterableDataset, in the order and the share that a Stream says; its state_dict() resumes exactly.
 
@@ -38,8 +38,7 @@ def load(
     not what they were.
     """
     release, files = _chosen(name, recipe, split, data)
-    verify(release, files)
-    found = [release.path(file) for file in files]
+    found = proven(release, files)
     if streaming:
         return streamed(found, streaming if isinstance(streaming, Stream) else Stream())
     return _mapped(found)
@@ -59,13 +58,13 @@ def paths(
 ) -> list[Path]:
     """The Parquet files of a recipe, by landing date, for any other reader; not verified."""
     release, files = _chosen(name, recipe, split, data)
-    return [release.path(file) for file in files]
+    return release.paths(files)
 
 
 def _chosen(
     name: str | Path, recipe: str | None, split: str, data: str | Path | None
 ) -> tuple[Release, list[ReleasedFile]]:
-    release = find_release(name, Path(data) if data is not None else None)
+    release = find_release(name, data)
     recipes = sorted({file.table for file in release.manifest.files if file.table})
     if recipe is None and len(release.manifest.recipes) == 1:
         recipe = release.manifest.recipes[0]

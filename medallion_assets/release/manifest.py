@@ -10,15 +10,17 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from medallion_assets.release.errors import DamagedRelease, NoRelease
-from medallion_assets.roots import Roots
+from medallion_assets.roots import BUCKET_SCHEME, Roots
 from medallion_assets.schemas import RL_CURRICULUM
+from medallion_assets.storage.manifest import Part
+from medallion_assets.storage.place import Place, place_at
 
 RELEASES = "releases"
 MANIFEST_NAME = "manifest.json"
@@ -139,10 +141,11 @@ class ReleaseManifest(msgspec.Struct, frozen=True):
 
 
 class Release:
-    """A release on disk: its folder, its manifest and its id."""
+    """A release: where it lies, its manifest and its id."""
 
-    def __init__(self, folder: Path, content: bytes) -> None:
-        self.folder = folder
+    def __init__(self, place: Path | Place, content: bytes) -> None:
+        self.place = place_at(place)
+        folder = self.place.shown()
         self.id = hashlib.sha256(content).hexdigest()
         try:
             self.manifest = DECODER.decode(content)
@@ -151,8 +154,38 @@ class Release:
         if wrong := list(_faults(self.manifest)):
             raise DamagedRelease(folder, wrong)
 
+    @property
+    def folder(self) -> Path:
+        """Where files of it lie on this machine, once path() or paths() was asked for them."""
+        return self.place.root
+
     def path(self, file: ReleasedFile) -> Path:
-        return self.folder / file.path
+        [path] = self.paths([file])
+        return path
+
+    def paths(self, files: Iterable[ReleasedFile]) -> list[Path]:
+        return self.place.fetch([(file.path, as_part(file)) for file in files])
+
+    def as_stored(self, file: ReleasedFile) -> Path:
+        """For a look at what has become of it."""
+        return self.place.as_stored(file.path)
+
+    def ledger(self, recipe: str) -> Path:
+        """Where it says what became of the recipe's records."""
+        start = f"{RECORDS_FOLDER}/{recipe}-"
+        [file] = [file for file in self.manifest.files if file.path.startswith(start)]
+        return self.path(file)
+
+    def tokenizer(self, pin: PinnedTokenizer) -> Path:
+        """The folder of its identity files."""
+        wanted = {f"{pin.folder}/{name}" for name in pin.files}
+        self.paths(file for file in self.manifest.files if file.path in wanted)
+        return self.folder / pin.folder
+
+
+def as_part(file: ReleasedFile) -> Part:
+    """As a file of a store."""
+    return Part(name=file.path, sha256=file.sha256, rows=file.rows or 0, size=file.size)
 
 
 DECODER = msgspec.json.Decoder(ReleaseManifest)
@@ -193,31 +226,35 @@ def release_folder(data: Path, name: str) -> Path:
     return data / RELEASES / name
 
 
-def find_release(name: str | Path, data: Path | None = None) -> Release:
-    """By name in the store at `data` (by default that of the environment), or by the path of its folder.
+def find_release(name: str | Path, data: str | Path | Place | None = None) -> Release:
+    """By name in the store at `data` (by default that of the environment), or by its folder's path or URL.
 
     Raises NoRelease where there is none, DamagedRelease where its manifest can't be read.
     """
+    if isinstance(name, str) and name.startswith(BUCKET_SCHEME):
+        return _release_in(place_at(name))
     if isinstance(name, Path) or os.sep in name:
-        return _release_in(Path(name).absolute())
-    root = data or Roots.from_environment().data
-    folder = release_folder(root, name)
-    if not (folder / MANIFEST_NAME).is_file():
-        there = ", ".join(release_names(root)) or "none"
-        raise NoRelease(f"there is no release {name} in {root / RELEASES}; there are: {there}")
-    found = _release_in(folder)
+        return _release_in(place_at(Path(name).absolute()))
+    place = place_at(Roots.from_environment().store if data is None else data)
+    content = place.read(f"{RELEASES}/{name}/{MANIFEST_NAME}")
+    if content is None:
+        there = ", ".join(release_names(place)) or "none"
+        raise NoRelease(f"there is no release {name} in {place.shown(RELEASES)}; there are: {there}")
+    found = Release(place.below(f"{RELEASES}/{name}"), content)
     if found.manifest.name != name:
-        raise DamagedRelease(folder, [f"{MANIFEST_NAME} is of the release {found.manifest.name}"])
+        wrong = f"{MANIFEST_NAME} is of the release {found.manifest.name}"
+        raise DamagedRelease(found.place.shown(), [wrong])
     return found
 
 
-def _release_in(folder: Path) -> Release:
-    try:
-        return Release(folder, (folder / MANIFEST_NAME).read_bytes())
-    except FileNotFoundError as error:
-        raise NoRelease(f"{folder} holds no release: it has no {MANIFEST_NAME}") from error
+def _release_in(place: Place) -> Release:
+    content = place.read(MANIFEST_NAME)
+    if content is None:
+        raise NoRelease(f"{place.shown()} holds no release: it has no {MANIFEST_NAME}")
+    return Release(place, content)
 
 
-def release_names(data: Path) -> list[str]:
-    manifests = (data / RELEASES).glob(f"[!.]*/{MANIFEST_NAME}")
-    return sorted(path.parent.name for path in manifests)
+def release_names(data: Path | Place) -> list[str]:
+    place = place_at(data)
+    names = place.folders(RELEASES)
+    return [name for name in names if MANIFEST_NAME in place.entries(f"{RELEASES}/{name}")]

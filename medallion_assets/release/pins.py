@@ -26,9 +26,9 @@ from medallion_assets.release.manifest import (
     PinnedPartition,
     PinnedTokenizer,
 )
-from medallion_assets.release.verify import sha256_of
 from medallion_assets.schemas import EVAL_INDEX, EVAL_PREFIX
 from medallion_assets.stage import code_digest
+from medallion_assets.storage.files import sha256_of
 from medallion_assets.storage.store import PartitionStore
 
 TOKENIZERS = "tokenizers"

@@ -24,10 +24,10 @@ from medallion_assets.storage.manifest import MANIFEST_NAME, Digests, Manifest, 
 from medallion_assets.storage.store import Append, PartitionStore, Table
 
 
-def bronze_part(store: PartitionStore, export: PinnedExport) -> Path:
-    """Where the part that renders the export lies in a store."""
-    table = Table("bronze", export.source, BRONZE, append_only=True)
-    return store.folder(table, export.landing_date) / export.part
+def bronze_of(export: PinnedExport) -> tuple[Table, str, Part]:
+    """The part that renders the export: its table, partition and file."""
+    part = Part(export.part, export.part_sha256, export.rows, export.part_bytes, export=export.sha256)
+    return Table("bronze", export.source, BRONZE, append_only=True), export.landing_date, part
 
 
 def rebuilt(release: Release, store: PartitionStore, scratch: Path) -> Release:
@@ -53,7 +53,7 @@ def pinned_lineage(release: Release, scratch: Path) -> Lineage:
 def pinned_stages(release: Release, scratch: Path) -> PipelineStages:
     """The stages of the pinned configuration, with the tokenizers that the release keeps."""
     configuration: dict[str, Any] = deepcopy(dict(release.manifest.configuration))
-    kept = {pin.recipe: str(release.folder / pin.folder) for pin in release.manifest.tokenizers}
+    kept = {pin.recipe: str(release.tokenizer(pin)) for pin in release.manifest.tokenizers}
     for recipe in configuration["recipes"]:
         if recipe["name"] in kept:
             recipe["tokenizer"] = {"path": kept[recipe["name"]]}
@@ -80,7 +80,7 @@ def _link_bronze(manifest: ReleaseManifest, store: PartitionStore, scratch: Part
         folder = scratch.folder(table, day)
         files.make_folder(folder)
         for export in exports:
-            (folder / export.part).symlink_to(bronze_part(store, export).absolute())
+            (folder / export.part).symlink_to(store.path(*bronze_of(export)).absolute())
         files.replace_atomically(folder / MANIFEST_NAME, _bronze_manifest(exports).encode())
 
 
@@ -95,7 +95,7 @@ def _by_partition(
 
 def _bronze_manifest(exports: list[PinnedExport]) -> Manifest:
     """As append() writes it, so that what is pinned of it comes out the same."""
-    parts = tuple(Part(e.part, e.part_sha256, e.rows, e.part_bytes, export=e.sha256) for e in exports)
+    parts = tuple(bronze_of(each)[2] for each in exports)
     return Manifest(
         table_schema=BRONZE.name,
         schema_version=BRONZE.version,

@@ -1,16 +1,15 @@
 """How often a partition was begun to be built from the same things, and never finished.
 
-Belongs here: a small file beside the tables per partition that failed, written before the work begins, so
-that a killed worker counts too. Does not: what follows from it (automation/). Deleting a file forgets it.
+Belongs here: a small record beside the tables per partition that failed, written before the work begins, so
+that a killed worker counts too. Does not: what follows from it (automation/). Deleting a record forgets it.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
 from medallion_assets.storage.manifest import Digests
+from medallion_assets.storage.place import Place, Stamp
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table, Written
 
 FOLDER_NAME = ".attempts"
@@ -30,41 +29,38 @@ def counted_overwrite(store: PartitionStore, table: Table, key: str, build: Buil
         return seen[0]
 
     def write(writer: PartitionWriter) -> None:
-        _begin(store.root, table, key, seen[0])
+        _begin(store.place, table, key, seen[0])
         build.write(writer)
 
     written = store.overwrite(table, key, Build(digests, write))
-    _path(store.root, table, key).unlink(missing_ok=True)
+    store.place.remove(_name(table, key))
     return written
 
 
-def attempts(root: Path, table: Table, key: str, digests: Digests) -> int:
+def attempts(place: Place, table: Table, key: str, digests: Digests) -> int:
     """How many were begun on these digests since the partition was last built."""
+    record = place.read(_name(table, key))
     try:
-        found = msgspec.json.decode(_path(root, table, key).read_bytes(), type=Attempts)
-    except (FileNotFoundError, msgspec.DecodeError):
-        return 0  # cut short by a crash at worst: one more attempt
-    return found.count if found.digests == digests else 0
+        found = msgspec.json.decode(record, type=Attempts) if record is not None else None
+    except msgspec.DecodeError:
+        return 0  # cut short by a crash: one more attempt
+    return found.count if found is not None and found.digests == digests else 0
 
 
-def state(root: Path, table: Table) -> tuple[tuple[str, int], ...]:
-    """Changes with every attempt at a partition of the table."""
-    folder = _folder(root, table)
-    files = folder.glob("*.json") if folder.is_dir() else ()
-    return tuple(sorted((file.name, file.stat().st_mtime_ns) for file in files))
+def state(place: Place, table: Table) -> dict[str, Stamp]:
+    """The partitions that were begun and not finished; it changes with every attempt at one."""
+    return {name.removesuffix(".json"): stamp for name, stamp in place.records(_folder(table)).items()}
 
 
-def _begin(root: Path, table: Table, key: str, digests: Digests) -> None:
+def _begin(place: Place, table: Table, key: str, digests: Digests) -> None:
     """Called while the partition is locked."""
-    path = _path(root, table, key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    count = attempts(root, table, key, digests) + 1
-    path.write_bytes(msgspec.json.encode(Attempts(digests, count)))
+    count = attempts(place, table, key, digests) + 1
+    place.replace(_name(table, key), msgspec.json.encode(Attempts(digests, count)))
 
 
-def _path(root: Path, table: Table, key: str) -> Path:
-    return _folder(root, table) / f"{key}.json"
+def _name(table: Table, key: str) -> str:
+    return f"{_folder(table)}/{key}.json"
 
 
-def _folder(root: Path, table: Table) -> Path:
-    return root.joinpath(FOLDER_NAME, *filter(None, (table.layer, table.name, table.version)))
+def _folder(table: Table) -> str:
+    return "/".join(filter(None, (FOLDER_NAME, table.layer, table.name, table.version)))

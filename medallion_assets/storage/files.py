@@ -18,6 +18,8 @@ from pathlib import Path
 # A leading dot and no data suffix: neither DuckDB's globs nor pyarrow.dataset pick such a file up.
 TEMPORARY_PREFIX = ".tmp-"
 COPY_CHUNK_BYTES = 1 << 20
+# What is wrong with a file that is not there.
+MISSING = "is missing"
 
 
 def temporary_beside(path: Path) -> Path:
@@ -72,6 +74,25 @@ def _synced_beside(path: Path, content: bytes) -> Iterator[Path]:
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def what_is_wrong(path: Path, *, sha256: str, size: int | None) -> str | None:
+    """How the file differs from what it was; None where it does not."""
+    try:
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno()).st_size
+            if size is not None and found != size:
+                return f"has {found} bytes instead of {size}"
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                return "has other bytes than were written"
+    except FileNotFoundError:
+        return MISSING
+    return None
 
 
 @contextmanager

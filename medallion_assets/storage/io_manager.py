@@ -70,7 +70,7 @@ class MedallionIOManager(dg.IOManager):
     """
 
     def __init__(self, roots: Roots, stages: Mapping[dg.AssetKey, HasTable]) -> None:
-        self._store = PartitionStore(roots.data)
+        self._store = PartitionStore(roots.store)
         self._roots = roots
         self._stages = dict(stages)
 
@@ -97,9 +97,8 @@ class MedallionIOManager(dg.IOManager):
             _show(context, newest, self._sizes(given.table))
         for line in _outcomes(given.table.full_name, found):
             context.log.info(line)
-        written_to = [self._store.folder(given.table, key) for key in given.builds]
-        if catalogue.is_behind(self._roots.warehouse, written_to):
-            catalogue.refresh(self._roots.data, self._roots.warehouse)
+        if catalogue.is_behind(self._store, self._roots.warehouse, given.table, given.builds):
+            catalogue.refresh(self._store.place, self._roots.warehouse)
 
     def load_input(self, context: dg.InputContext) -> Any:
         table = self._table(context.asset_key)
@@ -160,7 +159,7 @@ class MedallionIOManager(dg.IOManager):
             },
             "bytes": manifest.size,
             "content_hash": manifest.content_hash[:CONTENT_HASH_SHOWN],
-            "path": dg.MetadataValue.path(str(self._store.folder(given.table, key))),
+            "path": dg.MetadataValue.path(self._store.shown(given.table, key)),
             "changed": written.changed,
         }
 

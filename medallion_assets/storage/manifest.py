@@ -30,7 +30,7 @@ END = b'"\n}\n'
 class DamagedManifest(ValueError):
     """A manifest that is not what was written."""
 
-    def __init__(self, path: Path, why: str) -> None:
+    def __init__(self, path: Path | str, why: str) -> None:
         self.path = path
         super().__init__(
             f"{path} can't be read: {why}. `medallion verify --rebuild` makes it again in silver and gold; "
@@ -41,7 +41,7 @@ class DamagedManifest(ValueError):
 class NewerManifest(ValueError):
     """A manifest that a later version of this package wrote."""
 
-    def __init__(self, path: Path, found: int) -> None:
+    def __init__(self, path: Path | str, found: int) -> None:
         self.path = path
         super().__init__(
             f"{path} is a manifest of version {found}, and this package reads up to {MANIFEST_VERSION}: "
@@ -119,6 +119,20 @@ class Manifest(msgspec.Struct, frozen=True):
             return _decoded(str(path))
         return _remembered(str(path), status.st_ino, status.st_mtime_ns)
 
+    @staticmethod
+    def decode(content: bytes, path: Path | str) -> Manifest:
+        """`path` says in errors where it lies. Raises DamagedManifest or NewerManifest."""
+        try:
+            manifest = DECODER.decode(content)
+        except ValueError as error:  # no JSON, other JSON, no UTF-8
+            raise DamagedManifest(path, str(error)) from error
+        if manifest.manifest_version > MANIFEST_VERSION:
+            raise NewerManifest(path, manifest.manifest_version)
+        said, seal, rest = content.rpartition(SEAL)
+        if seal and rest != hashlib.sha256(said).hexdigest().encode() + END:
+            raise DamagedManifest(path, "its bytes are not those that were written")
+        return manifest
+
 
 DECODER = msgspec.json.Decoder(Manifest)
 
@@ -132,16 +146,7 @@ def _remembered(path: str, _inode: int, _mtime_ns: int) -> Manifest:
 def _decoded(path: str) -> Manifest:
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123
         content = file.read()
-    try:
-        manifest = DECODER.decode(content)
-    except ValueError as error:  # no JSON, other JSON, no UTF-8
-        raise DamagedManifest(Path(path), str(error)) from error
-    if manifest.manifest_version > MANIFEST_VERSION:
-        raise NewerManifest(Path(path), manifest.manifest_version)
-    said, seal, rest = content.rpartition(SEAL)
-    if seal and rest != hashlib.sha256(said).hexdigest().encode() + END:
-        raise DamagedManifest(Path(path), "its bytes are not those that were written")
-    return manifest
+    return Manifest.decode(content, Path(path))
 
 
 def content_hash(*files: tuple[Part, ...]) -> str:

@@ -48,7 +48,7 @@ class SchemaMismatch(ValueError):
 class DamagedPart(OSError):
     """A file of the store that does not hold what was written."""
 
-    def __init__(self, path: Path, why: str) -> None:
+    def __init__(self, path: Path | str, why: str) -> None:
         self.path = path
         super().__init__(
             f"{path} is damaged: {why}. `medallion verify --rebuild` makes it again from what is sound"

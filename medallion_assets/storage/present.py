@@ -11,33 +11,42 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medallion_assets.roots import Roots
-from medallion_assets.storage.manifest import MANIFEST_NAME, Manifest
-from medallion_assets.storage.store import CURRENT_VERSION_NAME, MissingPartition
+from medallion_assets.schemas import TableSchema
+from medallion_assets.storage.manifest import Manifest
+from medallion_assets.storage.store import MissingPartition, PartitionStore, Table
+
+LAST = "9999"
 
 
 def present_files(
-    table: str, *, first: str = "", last: str = "9999", data: str | Path | None = None
+    table: str, *, first: str = "", last: str = LAST, data: str | Path | None = None
 ) -> list[Path]:
     """The files of `table`, as in "gold/sft_demo", by landing date: of all, or from `first` to `last`.
 
     Of a recipe, those of the version in use. They stay for an hour after they are superseded. `data` is the
-    store's root (default: MEDALLION_DATA). Raises MissingPartition where there are none.
+    store's root or URL (default: MEDALLION_DATA). Raises MissingPartition where there are none.
     """
-    root = Path(data) if data is not None else Roots.from_environment().data
+    store = PartitionStore(Roots.from_environment().store if data is None else data)
+    layer, _, name = table.partition("/")
+    there = table_called(store, layer, name)
     found = [
-        folder / part.name
-        for folder, manifest in generations(root / table)
-        if first <= folder.name.removeprefix("dt=") <= last
+        (key, part)
+        for key, manifest in store.manifests(there, upto=last)
+        if first <= key
         for part in manifest.parts
     ]
     if not found:
         raise MissingPartition(table, f"from {first} to {last}" if first else "of any date")
-    return found
+    return store.files(there, found)
 
 
-def generations(table: Path) -> Iterator[tuple[Path, Manifest]]:
-    """The folders of a table's partitions, of its version in use if it has versions, and their manifests."""
-    current = table / CURRENT_VERSION_NAME
-    root = table / f"v={current.read_text().strip()}" if current.exists() else table
-    for manifest in sorted(root.glob(f"dt=*/{MANIFEST_NAME}")):
-        yield manifest.parent, Manifest.read(manifest)
+def generations(store: PartitionStore, layer: str) -> Iterator[tuple[Table, list[tuple[str, Manifest]]]]:
+    """A layer's tables, each in its version in use if it has versions, and what is in their partitions."""
+    for name in store.tables(layer):
+        table = table_called(store, layer, name)
+        yield table, store.manifests(table, upto=LAST)
+
+
+def table_called(store: PartitionStore, layer: str, name: str) -> Table:
+    """The table of that name, whoever made it: its columns are not known here."""
+    return Table(layer, name, TableSchema(name, 0, ()), version=store.current_version(layer, name))

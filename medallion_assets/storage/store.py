@@ -1,207 +1,105 @@
 """The partition store: immutable parts, one manifest per partition, whole generations only.
 
-Belongs here: where partitions lie, and the protocols that overwrite, append, read and sweep them.
-Does not: how a part is encoded (parts.py), what its rows mean (schemas.py), or anything of Dagster.
+Belongs here: how partitions are named, and the protocols that overwrite, append, read and sweep them. Does
+not: where they lie (place.py), how a part is encoded (parts.py), what its rows mean (schemas.py), or anything
+of Dagster.
 
     <root>/<layer>/<table>[/v=<version>]/dt=<key>/part-00000-<hash12>.parquet, rejects-…, _manifest.json
 """
 
 from __future__ import annotations
 
-import os
-import re
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import pyarrow as pa
 
-from medallion_assets.schemas import FINGERPRINTS, REJECTS, TableSchema
 from medallion_assets.storage import files
-from medallion_assets.storage.manifest import (
-    MANIFEST_NAME,
-    Digests,
-    Manifest,
-    Part,
-    content_hash,
-    digest_of,
+from medallion_assets.storage.manifest import Digests, Manifest, Part, content_hash, digest_of
+from medallion_assets.storage.parts import PartWriter, read_batches
+from medallion_assets.storage.place import GRACE_SECONDS, Entry, Generation, Place, Stamp, place_at
+from medallion_assets.storage.tables import (
+    CURRENT_VERSION_NAME,
+    SAFE_NAME,
+    Append,
+    Build,
+    ImmutablePartition,
+    MissingFingerprints,
+    MissingPartition,
+    OtherSchema,
+    PartitionWriter,
+    Table,
+    WriteInstead,
+    Written,
+    safe,
 )
-from medallion_assets.storage.parts import MappedPartWriter, PartWriter, read_batches
 
-# How long a superseded part stays for readers that opened the manifest before it was replaced.
-GRACE_SECONDS = 3600
-# In a versioned table, the file that says which version is in use.
-CURRENT_VERSION_NAME = "_current"
-# Partition keys and table names become folder names: slugs and dates, nothing that climbs out.
-SAFE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}", re.ASCII)
-
-
-class MissingPartition(LookupError):
-    """A partition that has not been materialized."""
-
-    def __init__(self, table: str, key: str) -> None:
-        self.table = table
-        self.key = key
-        super().__init__(
-            f"{table} has no partition {key}; materialize it first: "
-            f"dagster asset materialize --select {table} --partition {key}"
-        )
-
-
-class OtherSchema(LookupError):
-    """A partition that was written under another version of its table's schema."""
-
-    def __init__(self, table: Table, key: str, found: int) -> None:
-        super().__init__(
-            f"{table.full_name} {key} has version {found} of the schema {table.schema.name}, and this code "
-            f"reads version {table.schema.version}; rebuild it first: "
-            f"dagster asset materialize --select {table.full_name} --partition {key}"
-        )
-
-
-class MissingFingerprints(LookupError):
-    """A partition that a version without fingerprints wrote."""
-
-    def __init__(self, table: Table, key: str) -> None:
-        super().__init__(
-            f"{table.full_name} {key} has no fingerprints, which an older version did not write; rebuild it: "
-            f"dagster asset materialize --select {table.full_name} --partition {key}, "
-            "or all days at once with --partition-range FIRST...LAST"
-        )
-
-
-class ImmutablePartition(RuntimeError):
-    """An attempt to overwrite or shrink an append-only partition."""
-
-
-class WriteInstead(Exception):
-    """Raised while rows are made: drop what this part has so far, and write these rows instead."""
-
-    def __init__(self, rows: Iterable[pa.Table]) -> None:
-        self.rows = rows
-        super().__init__("the rows so far are not to be kept")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the store. `version` separates generations of the whole table, as gold's tokenizers do.
-
-    Beside its rows, a `fingerprinted` one keeps what comparing them needs.
-    """
-
-    layer: str
-    name: str
-    schema: TableSchema
-    append_only: bool = False
-    version: str | None = None
-    fingerprinted: bool = False
-
-    @property
-    def full_name(self) -> str:
-        return f"{self.layer}/{self.name}"
-
-
-class PartitionWriter:
-    """Where a build puts the rows and the rejects of one partition, and its summary."""
-
-    def __init__(self, folder: Path, table: Table) -> None:
-        self._rows = PartWriter(folder, table.schema, label="part-00000")
-        self._rejects = PartWriter(folder, REJECTS, label="rejects-00000")
-        self._fingerprints = (
-            [MappedPartWriter(folder, FINGERPRINTS, label="fingerprints-00000")]
-            if table.fingerprinted
-            else []
-        )
-        self.summary: dict[str, Any] = {}
-
-    def rows(self, table: pa.Table) -> None:
-        self._rows.write(table)
-
-    def rejects(self, table: pa.Table) -> None:
-        self._rejects.write(table)
-        by_reason = self.summary.setdefault("rejected", {})
-        for item in table.column("reason").value_counts().to_pylist():
-            by_reason[item["values"]] = by_reason.get(item["values"], 0) + item["counts"]
-
-    def fingerprints(self, table: pa.Table) -> None:
-        """Those of the rows, in their order."""
-        self._fingerprints[0].write(table)
-
-    def finish(self) -> tuple[Part, Part, tuple[Part, ...]]:
-        fingerprints = tuple(writer.finish() for writer in self._fingerprints)
-        if any(part.rows != self._rows.rows for part in fingerprints):
-            raise ValueError(f"{self._rows.rows} rows came with {fingerprints[0].rows} fingerprints")
-        return self._rows.finish(), self._rejects.finish(), fingerprints
-
-    def abandon(self) -> None:
-        for writer in (self._rows, self._rejects, *self._fingerprints):
-            writer.abandon()
-
-
-@dataclass(frozen=True)
-class Build:
-    """How to make one partition: its digests, known beforehand, and the work, done only if they changed.
-
-    `digests` is a function since the inputs must be looked at while the partition is locked.
-    """
-
-    digests: Callable[[], Digests]
-    write: Callable[[PartitionWriter], None]
-
-
-@dataclass(frozen=True)
-class Append:
-    """New parts of an append-only partition, by a label unique to their content (an export's SHA-256)."""
-
-    parts: Mapping[str, Callable[[], Iterable[pa.Table]]]
-    summary: Callable[[str], Mapping[str, Any]] = field(default=lambda label: {})
-
-
-@dataclass(frozen=True)
-class Written:
-    """What became of one partition: its manifest, and whether any byte changed."""
-
-    manifest: Manifest
-    changed: bool
+__all__ = [
+    "CURRENT_VERSION_NAME",
+    "GRACE_SECONDS",
+    "SAFE_NAME",
+    "Append",
+    "Build",
+    "ImmutablePartition",
+    "MissingFingerprints",
+    "MissingPartition",
+    "OtherSchema",
+    "PartitionStore",
+    "PartitionWriter",
+    "Table",
+    "WriteInstead",
+    "Written",
+]
 
 
 class PartitionStore:
-    """Reads and writes partitions below one root folder. Safe among processes; see each method's promise."""
+    """Reads and writes the partitions in one place. Safe among processes; see each method's promise."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, place: Path | str | Place) -> None:
+        self.place = place_at(place)
+
+    @property
+    def root(self) -> Path:
+        """The folder of this machine where what is read lies, and scratch beside it."""
+        return self.place.root
 
     def table_folder(self, table: Table) -> Path:
-        return _table_folder(self.root, table.layer, table.name, table.version)
+        return self.root / table_name(table)
 
     def folder(self, table: Table, key: str) -> Path:
-        return self.table_folder(table) / f"dt={_safe(key)}"
+        """Where the partition's files lie once they are asked for; paths() and path() have them there."""
+        return self.table_folder(table) / f"dt={safe(key)}"
+
+    def shown(self, table: Table, key: str) -> str:
+        """Where the partition lies, as people name it."""
+        return self.place.shown(f"{table_name(table)}/dt={safe(key)}")
+
+    def below(self, table: Table, folder: str) -> Place:
+        """A folder beside the table's partitions."""
+        return self.place.below(f"{table_name(table)}/{folder}")
 
     def keys(self, table: Table) -> list[str]:
         """The materialized partitions, ascending."""
-        folder = self.table_folder(table)
-        # By hand, since a long history asks this of thousands of folders at once.
-        return [key for key in _dated(folder) if os.path.exists(f"{folder}/dt={key}/{MANIFEST_NAME}")]  # noqa: PTH110
+        return list(self.stamps(table))
+
+    def stamps(self, table: Table) -> Mapping[str, Stamp]:
+        """Which manifest is in force in each: as long as these are the same, so is the table."""
+        return self._holder(table).stamps(table_name(table))
 
     def manifests(self, table: Table, *, upto: str) -> list[tuple[str, Manifest]]:
         """The materialized partitions up to this one, ascending, with their present generations."""
-        folder, found = self.table_folder(table), []
-        for key in _dated(folder):
-            if key <= upto:
-                with suppress(FileNotFoundError):
-                    found.append((key, Manifest.read(f"{folder}/dt={key}/{MANIFEST_NAME}")))
-        return found
+        return self._holder(table).manifests(table_name(table), upto)
 
     def manifest(self, table: Table, key: str) -> Manifest | None:
         """The present generation, or None."""
-        try:
-            return Manifest.read(f"{self.table_folder(table)}/dt={_safe(key)}/{MANIFEST_NAME}")
-        except FileNotFoundError:
-            return None
+        return self._holder(table).manifest(table_name(table), safe(key))
+
+    def entries(self, table: Table, key: str) -> Mapping[str, Entry]:
+        """What lies in the partition's folder, by name, without reading it."""
+        return self._holder(table).entries(f"{table_name(table)}/dt={safe(key)}")
 
     def paths(self, table: Table, key: str, *, rejects: bool = False) -> list[Path]:
         """The files of the present generation.
@@ -213,15 +111,41 @@ class PartitionStore:
             raise MissingPartition(table.full_name, key)
         if table.schema.columns and manifest.schema_version != table.schema.version:
             raise OtherSchema(table, key, manifest.schema_version)
-        folder = self.folder(table, key)
-        return [folder / part.name for part in (manifest.rejects if rejects else manifest.parts)]
+        return self.files(table, [(key, part) for part in (manifest.rejects if rejects else manifest.parts)])
 
-    def fingerprints(self, table: Table, key: str, manifest: Manifest) -> tuple[Path, Part]:
-        """The file of the rows' fingerprints. Raises MissingFingerprints where there is none."""
-        if not manifest.fingerprints:
-            raise MissingFingerprints(table, key)
-        [part] = manifest.fingerprints
-        return self.folder(table, key) / part.name, part
+    def files(self, table: Table, parts: Iterable[tuple[str, Part]]) -> list[Path]:
+        """Where these parts, each with its partition, can be read."""
+        return self._holder(table).fetch([(_name(table, key, part), part) for key, part in parts])
+
+    def path(self, table: Table, key: str, part: Part) -> Path:
+        [path] = self.files(table, [(key, part)])
+        return path
+
+    def opened(self, table: Table, key: str, part: Part) -> Path | IO[bytes]:
+        """The part for a look at a few of its bytes."""
+        return self._holder(table).opened(_name(table, key, part), part)
+
+    def wrong(self, table: Table, key: str, part: Part) -> str | None:
+        """How the stored part differs from what was written, all of it read; None where it does not."""
+        name = _name(table, key, part)
+        return self._holder(table).wrong(name, sha256=part.sha256, size=part.size)
+
+    def as_stored(self, table: Table, key: str, part: Part) -> Path:
+        """The part for a look at what has become of it."""
+        return self._holder(table).as_stored(_name(table, key, part))
+
+    def fingerprints(self, table: Table, *, upto: str) -> list[tuple[str, Path, Part]]:
+        """Of the partitions up to this one that have rows, the files of their fingerprints.
+
+        Raises MissingFingerprints where there are none.
+        """
+        parts = []
+        for key, manifest in self.manifests(table, upto=upto):
+            if manifest.rows and not manifest.fingerprints:
+                raise MissingFingerprints(table, key)
+            parts += [(key, part) for part in manifest.fingerprints if manifest.rows]
+        paths = self.files(table, parts)
+        return [(key, path, part) for (key, part), path in zip(parts, paths, strict=True)]
 
     def batches(
         self, table: Table, key: str, columns: Iterable[str] | None = None, *, rejects: bool = False
@@ -232,100 +156,152 @@ class PartitionStore:
     def overwrite(self, table: Table, key: str, build: Build) -> Written:
         """Replaces the partition by what `build` makes, or does nothing where its digests are unchanged.
 
-        The lock is held throughout, so a second writer waits and then finds its work done. If an input
-        changes meanwhile, the partition is built again before the lock is released: a writer of an input
-        either sees this partition on disk and settles it, or is seen here.
+        The lock is held throughout, so a second writer on this machine waits and then finds its work done;
+        one elsewhere that was faster is found at the commit. If an input changes meanwhile, the partition is
+        built again before the lock is released: a writer of an input either sees this partition stored and
+        settles it, or is seen here.
         """
         if table.append_only:
             raise ImmutablePartition(
                 f"{table.full_name} is append-only: its partitions are never overwritten"
             )
-        folder = self.folder(table, key)
+        made: Manifest | None = None
+        changed = False
         with self._locked(table, key):
-            old = self.manifest(table, key)
-            digests = build.digests()
-            if old is not None and old.digests == digests and _is_complete(folder, old):
-                self._make_current(table)
-                return Written(old, changed=False)
             while True:
-                manifest = self._build(table, folder, digests, build)
-                self._commit(folder, old, manifest)
-                now = build.digests()
-                if now == digests:
-                    break
-                old, digests = manifest, now
-            self._make_current(table)  # only now: a version whose build fails must not hide the one in use
-            return Written(manifest, changed=True)
+                old, digests = self._generation(table, key), self._digests(build)
+                now = old.manifest
+                if now is not None and now.digests == digests and all(map(old.holds, now.files)):
+                    self._make_current(
+                        table
+                    )  # only now: a version whose build fails must not hide the one in use
+                    return Written(now, changed=changed)
+                if made is None or made.digests != digests:
+                    made = self._build(table, key, digests, build)
+                if self._commit(table, key, old, made, made.files):
+                    changed = True
+                    if self._digests(build) == digests:
+                        self._make_current(table)
+                        return Written(made, changed=True)
 
     def append(self, table: Table, key: str, new: Append) -> Written:
         """Adds the parts that the partition does not hold yet; what it holds is never touched."""
-        folder = self.folder(table, key)
+        made: dict[str, Part] = {}
         with self._locked(table, key):
-            old = self.manifest(table, key)
-            held = {part.export: part for part in old.parts if part.export} if old else {}
-            exports = dict(old.summary["exports"]) if old else {}
-            # A part that someone deleted is made again from the export's kept bytes.
-            wanted = [label for label in sorted(new.parts) if not _is_there(folder, held.get(label))]
-            if old is not None and not wanted:
-                return Written(old, changed=False)
-            for label in wanted:
-                held[label] = self._write_part(table, folder, label, new.parts[label]())
-                exports[label] = dict(new.summary(label))
-            parts = tuple(held[label] for label in sorted(held)) or (self._write_empty_part(table, folder),)
-            manifest = Manifest(
-                table_schema=table.schema.name,
-                schema_version=table.schema.version,
-                digests=Digests(inputs=digest_of(sorted(held)), code="", config=""),
-                parts=parts,
-                rejects=(),
-                content_hash=content_hash(parts, ()),
-                summary={"exports": exports},
-            )
-            self._commit(folder, old, manifest)
-            return Written(manifest, changed=True)
+            while True:
+                old = self._generation(table, key)
+                held = (
+                    {part.export: part for part in old.manifest.parts if part.export} if old.manifest else {}
+                )
+                # A part that someone deleted is made again from the export's kept bytes.
+                wanted = [
+                    label for label in sorted(new.parts) if label not in held or not old.holds(held[label])
+                ]
+                if old.manifest is not None and not wanted:
+                    return Written(old.manifest, changed=bool(made))
+                for label in wanted:
+                    if label not in made:
+                        made[label] = self._write_part(table, key, label, new.parts[label]())
+                manifest = self._appended(
+                    table, key, old.manifest, {label: made[label] for label in wanted}, new
+                )
+                if self._commit(table, key, old, manifest, manifest.parts if not wanted else made.values()):
+                    return Written(manifest, changed=True)
 
     def set_aside(self, table: Table, key: str) -> None:
         """Takes a damaged generation's manifest away: the partition is not there until it is built again."""
         if table.append_only:
             raise ImmutablePartition(f"{table.full_name} is append-only: restore it from a back-up")
         with self._locked(table, key):
-            (self.folder(table, key) / MANIFEST_NAME).unlink(missing_ok=True)
-            files.sync_folder(self.folder(table, key))
+            self.place.set_aside(table_name(table), key)
 
     def restore_part(self, table: Table, key: str, part: Part, rows: Iterable[pa.Table]) -> bool:
         """Puts a part back that the manifest names, if these rows give its bytes; else changes nothing."""
         with self._locked(table, key):
-            made = self._write_part(table, self.folder(table, key), str(part.export), rows)
+            made = self._write_part(table, key, str(part.export), rows)
             if made.sha256 != part.sha256:
                 (self.folder(table, key) / made.name).unlink()
-            return made.sha256 == part.sha256
+                return False
+            self.place.put(_name(table, key, made))
+            return True
+
+    def sweep(self, table: Table, *, grace_seconds: float = GRACE_SECONDS) -> list[Path]:
+        """Removes orphans of crashes and parts superseded longer ago than the grace period."""
+        return self.place.sweep(table_name(table), partial(self._locked, table), grace_seconds)
+
+    def tables(self, layer: str) -> list[str]:
+        """The names of a layer's tables, whoever made them."""
+        return [name for name in self.place.folders(layer) if SAFE_NAME.fullmatch(name)]
+
+    def versions(self, layer: str, name: str) -> list[str]:
+        """Those of a versioned table, in use or not."""
+        found = self.place.folders(f"{layer}/{name}")
+        return [folder[2:] for folder in found if folder.startswith("v=")]
+
+    def current_version(self, layer: str, name: str) -> str | None:
+        """Of a versioned table, the one in use."""
+        version = self.place.read(f"{layer}/{name}/{CURRENT_VERSION_NAME}")
+        return version.decode().strip() if version is not None else None
 
     def _make_current(self, table: Table) -> None:
         """The version built last is the one that the catalogue shows."""
-        current = self.root / _safe(table.layer) / _safe(table.name) / CURRENT_VERSION_NAME
-        if table.version and not (current.exists() and current.read_text() == table.version):
-            files.replace_atomically(current, table.version.encode())
+        if table.version and self.current_version(table.layer, table.name) != table.version:
+            name = f"{safe(table.layer)}/{safe(table.name)}/{CURRENT_VERSION_NAME}"
+            self.place.replace(name, table.version.encode())
 
-    def _write_empty_part(self, table: Table, folder: Path) -> Part:
-        return PartWriter(folder, table.schema, label="part-empty").finish()
+    def _holder(self, table: Table) -> Place:
+        """Where the table is read."""
+        return self.place
 
-    def _write_part(self, table: Table, folder: Path, label: str, rows: Iterable[pa.Table]) -> Part:
-        writer = PartWriter(folder, table.schema, label=f"part-{label[:12]}")
+    def _generation(self, table: Table, key: str) -> Generation:
+        return self.place.generation(table_name(table), safe(key))
+
+    def _digests(self, build: Build) -> Digests:
+        with self.place.look():
+            return build.digests()
+
+    def _commit(self, table: Table, key: str, old: Generation, new: Manifest, made: Iterable[Part]) -> bool:
+        return self.place.commit(table_name(table), safe(key), old, new, made=made)
+
+    def _write_part(self, table: Table, key: str, label: str, rows: Iterable[pa.Table]) -> Part:
+        writer = PartWriter(self.folder(table, key), table.schema, label=f"part-{label[:12]}")
         try:
             for batch in rows:
                 writer.write(batch)
             return writer.finish(export=label)
         except WriteInstead as given:
             writer.abandon()
-            return self._write_part(table, folder, label, given.rows)
+            return self._write_part(table, key, label, given.rows)
         except BaseException:
             writer.abandon()
             raise
 
-    def _build(self, table: Table, folder: Path, digests: Digests, build: Build) -> Manifest:
-        writer = PartitionWriter(folder, table)
+    def _appended(
+        self, table: Table, key: str, old: Manifest | None, made: Mapping[str, Part], new: Append
+    ) -> Manifest:
+        """The old generation with what was made, in an order that does not tell who came first."""
+        held = {part.export: part for part in old.parts if part.export} if old else {}
+        exports = dict(old.summary["exports"]) if old else {}
+        held |= made
+        exports |= {label: dict(new.summary(label)) for label in made}
+        parts = tuple(held[label] for label in sorted(map(str, held)))
+        if not parts:
+            parts = (PartWriter(self.folder(table, key), table.schema, label="part-empty").finish(),)
+        return Manifest(
+            table_schema=table.schema.name,
+            schema_version=table.schema.version,
+            digests=Digests(inputs=digest_of(sorted(map(str, held))), code="", config=""),
+            parts=parts,
+            rejects=(),
+            content_hash=content_hash(parts, ()),
+            summary={"exports": exports},
+        )
+
+    def _build(self, table: Table, key: str, digests: Digests, build: Build) -> Manifest:
+        writer = PartitionWriter(self.folder(table, key), table)
         try:
-            build.write(writer)
+            with self.place.look():
+                build.write(writer)
             part, reject, fingerprints = writer.finish()
         except BaseException:
             writer.abandon()
@@ -341,99 +317,38 @@ class PartitionStore:
             fingerprints=fingerprints,
         )
 
-    def _commit(self, folder: Path, old: Manifest | None, new: Manifest) -> None:
-        if old is not None:
-            # A part's time of last change says from now on when it was superseded; sweep() counts from it.
-            for name in old.file_names - new.file_names:
-                if (folder / name).exists():
-                    (folder / name).touch()
-        files.replace_atomically(folder / MANIFEST_NAME, new.encode())
-        _sweep_folder(folder, keep=new.file_names, grace_seconds=GRACE_SECONDS)
-
-    def sweep(self, table: Table, *, grace_seconds: float = GRACE_SECONDS) -> list[Path]:
-        """Removes orphans of crashes and parts superseded longer ago than the grace period."""
-        removed: list[Path] = []
-        for folder in sorted(self.table_folder(table).glob("dt=*")):
-            key = folder.name.removeprefix("dt=")
-            if not SAFE_NAME.fullmatch(key):
-                continue  # somebody's own folder
-            with self._locked(table, key):
-                manifest = self.manifest(table, key)
-                keep = manifest.file_names if manifest else frozenset()
-                removed += _sweep_folder(folder, keep=keep, grace_seconds=grace_seconds)
-        home = self.root / table.layer / table.name
-        for orphan in sorted(
-            [*home.glob(f"{files.TEMPORARY_PREFIX}*"), *home.glob(f"_*/{files.TEMPORARY_PREFIX}*")]
-        ):
-            # No lock covers these (of _current, of raw copies): only age tells an orphan from a file at work.
-            if _is_older(orphan, grace_seconds):
-                orphan.unlink(missing_ok=True)
-                removed.append(orphan)
-        return removed
-
     @contextmanager
     def _locked(self, table: Table, key: str) -> Iterator[None]:
+        folder = self.folder(table, key)  # which refuses what is no name
         name = "/".join(filter(None, (table.layer, table.name, table.version, key)))
         with files.exclusive_lock(self.root / ".locks" / f"{name}.lock"):
-            files.make_folder(self.folder(table, key))
+            files.make_folder(folder)
             yield
 
 
+class Beside(PartitionStore):
+    """A store that borrows some tables of another one, to read them, and writes its own."""
+
+    def __init__(self, place: Path | Place, *, lender: PartitionStore, borrowed: Iterable[Table]) -> None:
+        super().__init__(place)
+        self._lender = lender
+        self._borrowed = {table_name(table) for table in borrowed}
+
+    def _holder(self, table: Table) -> Place:
+        return self._lender.place if table_name(table) in self._borrowed else self.place
+
+
+def table_name(table: Table) -> str:
+    """The folder of the table's partitions."""
+    return _table_name(table.layer, table.name, table.version)
+
+
 @lru_cache(maxsize=1_000)
-def _table_folder(root: Path, layer: str, name: str, version: str | None) -> Path:
+def _table_name(layer: str, name: str, version: str | None) -> str:
     """Asked for each of a table's days, several times a run."""
-    folder = root / _safe(layer) / _safe(name)
-    return folder / f"v={_safe(version)}" if version else folder
+    home = f"{safe(layer)}/{safe(name)}"
+    return f"{home}/v={safe(version)}" if version else home
 
 
-def _dated(folder: Path) -> list[str]:
-    """The keys of the folder's partitions, materialized or not, ascending."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name[3:] for entry in entries if entry.name.startswith("dt="))
-    except FileNotFoundError:
-        return []
-
-
-def _safe(name: str) -> str:
-    if not SAFE_NAME.fullmatch(name) or ".." in name:
-        raise ValueError(
-            f"{name!r} can't name a folder of the store: use lower-case letters, digits, '_', '-', '.'"
-        )
-    return name
-
-
-def _is_complete(folder: Path, manifest: Manifest) -> bool:
-    """Whether every file that the manifest names is there: a rerun heals what was deleted."""
-    return all(_is_there(folder, part) for part in manifest.files)
-
-
-def _is_there(folder: Path, part: Part | None) -> bool:
-    """Whether the part's file is there, at its size."""
-    try:
-        return part is not None and (folder / part.name).stat().st_size == part.size
-    except FileNotFoundError:
-        return False
-
-
-def _is_older(path: Path, seconds: float) -> bool:
-    try:
-        return time.time() - path.stat().st_mtime > seconds
-    except FileNotFoundError:
-        return False
-
-
-def _sweep_folder(folder: Path, *, keep: frozenset[str], grace_seconds: float) -> list[Path]:
-    """Only the holder of the partition's lock writes here, so any temporary is an orphan of a crash."""
-    removed = []
-    for entry in os.scandir(folder):
-        orphan = entry.name.startswith(files.TEMPORARY_PREFIX)
-        superseded = (
-            entry.name.endswith((".parquet", ".arrow"))
-            and entry.name not in keep
-            and _is_older(Path(entry.path), grace_seconds)
-        )
-        if orphan or superseded:
-            Path(entry.path).unlink()
-            removed.append(Path(entry.path))
-    return removed
+def _name(table: Table, key: str, part: Part) -> str:
+    return f"{table_name(table)}/dt={safe(key)}/{part.name}"

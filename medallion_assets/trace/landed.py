@@ -117,7 +117,7 @@ def export_of(reader: Reader, source: str, sha256: str) -> Landed | None:
 
 
 def _ledger(reader: Reader, source: str) -> Ledger:
-    return Ledger(reader.store.table_folder(reader.bronze(source)) / LEDGER_NAME)
+    return Ledger(reader.store.below(reader.bronze(source), LEDGER_NAME))
 
 
 def record_of(reader: Reader, export: Landed, number: int) -> Place:

@@ -23,7 +23,7 @@ from medallion_assets.schemas import (
 from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.storage.duck import connect
 from medallion_assets.storage.manifest import Part
-from medallion_assets.storage.store import CURRENT_VERSION_NAME, SAFE_NAME, PartitionStore, Table
+from medallion_assets.storage.store import SAFE_NAME, PartitionStore, Table
 from medallion_assets.trace.errors import DamagedPartition, NotFound
 
 if TYPE_CHECKING:
@@ -37,12 +37,16 @@ PARTS = "read_parquet($paths, hive_partitioning = false, file_row_number = true)
 
 
 @contextmanager
-def open_store(root: Path) -> Iterator[Reader]:
-    """A reader of the store at `root`; it writes nothing there."""
-    if not any((root / layer).is_dir() for layer in ("bronze", "silver", "gold")):
-        raise NotFound(f"there is no store at {root}; set MEDALLION_DATA to the folder that holds bronze/")
+def open_store(data: str | Path) -> Iterator[Reader]:
+    """A reader of the store at a path or URL; it writes nothing there."""
+    store = PartitionStore(data)
+    if not any(store.tables(layer) for layer in ("bronze", "silver", "gold")):
+        where = store.place.shown()
+        raise NotFound(
+            f"there is no store at {where}; set MEDALLION_DATA to the folder or bucket that holds bronze/"
+        )
     with tempfile.TemporaryDirectory(prefix="medallion-trace-") as scratch, connect(Path(scratch)) as duck:
-        yield Reader(PartitionStore(root), duck)
+        yield Reader(store, duck)
 
 
 class Reader:
@@ -92,8 +96,7 @@ class Reader:
         ]
 
     def _names(self, layer: str) -> list[str]:
-        folders = (self.store.root / layer).glob("*")
-        return sorted(path.name for path in folders if SAFE_NAME.fullmatch(path.name))
+        return self.store.tables(layer)
 
     def _conformed(self, name: str) -> Table | None:
         table = Table("silver", name, BRONZE)
@@ -101,8 +104,7 @@ class Reader:
         return Table("silver", name, schema) if schema else None
 
     def _recipe(self, name: str) -> Table | None:
-        current = self.store.root / "gold" / name / CURRENT_VERSION_NAME
-        version = current.read_text().strip() if current.is_file() else None
+        version = self.store.current_version("gold", name)
         if version is None or not SAFE_NAME.fullmatch(version):
             return None  # its first version is still being built
         table = Table("gold", name, BRONZE, version=version)
@@ -180,8 +182,8 @@ class Reader:
         return [self._path(table, key, part) for (table, key), some in parts.items() for part in some]
 
     def _path(self, table: Table, key: str, part: Part) -> str:
-        path = self.store.folder(table, key) / part.name
         try:
+            path = self.store.path(table, key, part)
             size = path.stat().st_size
         except FileNotFoundError as error:
             raise DamagedPartition(table.full_name, key, f"{part.name} is missing") from error

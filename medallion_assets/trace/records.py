@@ -66,8 +66,9 @@ def record_called(reader: Reader, prefix: str) -> RecordTrace:
     found = _conformed_as(reader, wanted) or _eval_items_as(reader, wanted)
     ids = sorted({row["record_id"] for row in found})
     if not ids:
+        where = reader.store.place.shown()
         raise NotFound(
-            f"no record's id begins with {wanted} in {reader.store.root}; a record that was rejected "
+            f"no record's id begins with {wanted} in {where}; a record that was rejected "
             "before it had an id is found by its file and line: medallion trace file"
         )
     if len(ids) > 1:
@@ -135,7 +136,7 @@ def _recipe_called(reader: Reader, name: str) -> Table:
     recipes = {table.name: table for table in reader.recipes()}
     if name not in recipes:
         there = f"there are: {', '.join(recipes)}" if recipes else "gold holds none yet"
-        raise NotFound(f"there is no recipe {name!r} in {reader.store.root}; {there}")
+        raise NotFound(f"there is no recipe {name!r} in {reader.store.place.shown()}; {there}")
     return recipes[name]
 
 

@@ -20,7 +20,7 @@ from medallion_assets.curate.buckets import sweep
 from medallion_assets.curate.deposits import Deposit, deposits, fingerprints_in, let_go
 from medallion_assets.curate.history import History
 from medallion_assets.schemas import FINGERPRINTS
-from medallion_assets.storage import store as store_module
+from medallion_assets.storage import tables
 from medallion_assets.storage.manifest import Digests
 from medallion_assets.storage.store import Build, MissingFingerprints, PartitionStore
 from medallion_assets_tests.curate.fingerprinted import Row, filed, put, said, table_of
@@ -41,7 +41,7 @@ ROWS = {
 def store(tmp_path_factory: pytest.TempPathFactory) -> PartitionStore:
     store = PartitionStore(tmp_path_factory.mktemp("history"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store_module, "FINGERPRINTS", replace(FINGERPRINTS, row_group_rows=3))
+        patch.setattr(tables, "FINGERPRINTS", replace(FINGERPRINTS, row_group_rows=3))
         for (day, source), count in ROWS.items():
             # Texts of no words, of one run and of several, so that sets have all sizes.
             rows = [said(f"{day} {source} " * (number % 5), number, day=day) for number in range(count)]

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from medallion_assets.storage import catalogue, store
+from medallion_assets.storage import catalogue, folder
 from medallion_assets.storage.present import present_files
 from medallion_assets.storage.store import PartitionStore, Table
 from medallion_assets_tests.faults.children import Child, start
@@ -33,7 +33,7 @@ def rows_of_generation(number: int) -> int:
 
 def swap(root: Path, stop: Path, *, shown: bool) -> None:
     """Replaces both days again and again, every third time by another version of the table."""
-    store.GRACE_SECONDS = SHORT_GRACE_SECONDS  # type: ignore[misc]
+    folder.GRACE_SECONDS = SHORT_GRACE_SECONDS  # type: ignore[misc]
     number = 0
     while not stop.exists():
         number += 1

@@ -31,8 +31,8 @@ CONFIG = PipelineConfig.model_validate(
 class Site(Works):
     """A pipeline on folders of its own."""
 
-    def __init__(self, folder: Path, config: PipelineConfig = CONFIG) -> None:
-        super().__init__(folder, config)
+    def __init__(self, folder: Path, config: PipelineConfig = CONFIG, *, bucket: str | None = None) -> None:
+        super().__init__(folder, config, bucket=bucket)
         self.defs: dg.Definitions = build_pipeline(config, roots=self.roots)
 
     def run(

@@ -12,7 +12,7 @@ from typing import Any
 
 from medallion_assets.automation.settle import landed_days
 from medallion_assets.config import PipelineConfig
-from medallion_assets.roots import Roots, project_folder
+from medallion_assets.roots import Roots, cache_folder, project_folder
 from medallion_assets.stage import Stage, is_outdated, partitions_to_settle
 from medallion_assets.stages import PipelineStages, stages_of
 from medallion_assets.storage.still import StillStore
@@ -22,11 +22,12 @@ LONG_AGO = 1_700_000_000
 
 
 class Works:
-    """What a pipeline does, by hand."""
+    """What a pipeline does, by hand; with a `bucket`, its store lies there."""
 
-    def __init__(self, folder: Path, config: PipelineConfig) -> None:
-        self.roots = Roots(folder / "data", folder / "landing")
-        self.store = PartitionStore(self.roots.data)
+    def __init__(self, folder: Path, config: PipelineConfig, *, bucket: str | None = None) -> None:
+        data = cache_folder(bucket) if bucket else folder / "data"
+        self.roots = Roots(data, folder / "landing", bucket)
+        self.store = PartitionStore(self.roots.store)
         self.stages: PipelineStages = stages_of(config, self.roots, base=project_folder())
 
     def land(self, name: str, rows: Sequence[Any]) -> Path:

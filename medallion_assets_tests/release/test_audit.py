@@ -105,7 +105,7 @@ def test_a_flipped_byte_of_a_released_file_is_found_with_its_place(site: Release
     audit = site.audit()
     assert found(audit) == [("data", f"gold/plain {DAYS[1]}")]
     [difference] = audit.differences
-    assert difference.what == f"{file.path} has other bytes than were released"
+    assert difference.what == f"{file.path} has other bytes than were written"
     assert difference.location is not None
     if layout == "rows":
         [path] = (site.store.root / "gold/plain").rglob(Path(file.path).name)

@@ -129,7 +129,7 @@ def test_an_altered_file_is_named_before_a_row_is_given(tmp_path: Path, *, strea
     flip(release.path(file))
     with pytest.raises(DamagedRelease) as caught:
         load(release.folder, "plain", streaming=streamed)
-    assert caught.value.problems == (f"{file.path} has other bytes than were released",)
+    assert caught.value.problems == (f"{file.path} has other bytes than were written",)
     load(release.folder, "packed", streaming=streamed)  # which is whole
 
 

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterable
-from functools import partial
-from itertools import permutations
+from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from msgspec.structs import astuple, replace
 
-from medallion_assets.schemas import REJECTS
-from medallion_assets.storage.manifest import MANIFEST_NAME, DamagedManifest, Digests, Manifest
+from medallion_assets.storage.manifest import MANIFEST_NAME, DamagedManifest, Manifest
 from medallion_assets.storage.parts import SchemaMismatch
 from medallion_assets.storage.store import (
-    CURRENT_VERSION_NAME,
     GRACE_SECONDS,
     SAFE_NAME,
     Append,
     Build,
-    ImmutablePartition,
-    MissingPartition,
-    OtherSchema,
     PartitionStore,
     PartitionWriter,
     Table,
@@ -42,7 +32,6 @@ from medallion_assets_tests.storage.samples import (
     contents,
     digests_of,
     exit_code_of,
-    gold,
     numbers,
     rejects,
     rows_of,
@@ -62,55 +51,6 @@ def part_names(store: PartitionStore, table: Table) -> set[str]:
 
 def as_it_is(path: Path) -> tuple[int, int, bytes]:
     return path.stat().st_ino, path.stat().st_mtime_ns, path.read_bytes()
-
-
-def failing_build(error: BaseException) -> Build:
-    def write(writer: PartitionWriter) -> None:
-        writer.rows(numbers(range(100)))
-        writer.rejects(rejects(3))
-        raise error
-
-    return Build(lambda: digests_of("failing"), write)
-
-
-def test_a_partition_is_read_as_it_was_written(store: PartitionStore) -> None:
-    written = store.overwrite(SILVER, DAY, build_of(*range(5000), rejected=2))
-    assert (written.changed, written.manifest) == (True, store.manifest(SILVER, DAY))
-    assert (written.manifest.rows, written.manifest.rejected_rows) == (5000, 2)
-    assert written.manifest.summary == {"rejected": {"too_odd": 2}}
-    assert rows_of(store, SILVER) == list(range(5000))
-    [rejected] = store.batches(SILVER, DAY, ["record_number"], rejects=True)
-    assert rejected.to_pydict() == {"record_number": [1, 2]}
-
-
-def test_the_same_digests_cost_no_work_and_change_no_byte(store: PartitionStore) -> None:
-    written = store.overwrite(SILVER, DAY, build_of(1, 2))
-    before = contents(store.root)
-
-    def never(writer: PartitionWriter) -> None:
-        raise AssertionError("the partition is up to date")
-
-    again = PartitionStore(store.root).overwrite(SILVER, DAY, Build(build_of(1, 2).digests, never))
-    assert (again.changed, again.manifest, contents(store.root)) == (False, written.manifest, before)
-
-
-@pytest.mark.parametrize("other", ["inputs", "code", "config"])
-def test_another_digest_of_any_kind_builds_again(store: PartitionStore, other: str) -> None:
-    first = Digests(inputs="", code="", config="")
-    changed = replace(first, **{other: "changed"})
-    written = [
-        store.overwrite(SILVER, DAY, Build(partial(Digests, *astuple(digests)), lambda writer: None)).changed
-        for digests in (first, changed, changed, first)
-    ]
-    assert written == [True, True, False, True]
-
-
-def test_equal_rows_from_other_inputs_have_the_same_content_hash(store: PartitionStore) -> None:
-    build = build_of(1, 2)
-    first = store.overwrite(SILVER, DAY, build).manifest
-    second = store.overwrite(SILVER, DAY, Build(lambda: digests_of("other inputs"), build.write)).manifest
-    assert (first.content_hash, first.parts) == (second.content_hash, second.parts)
-    assert first.digests != second.digests
 
 
 def test_superseded_parts_stay_for_the_grace_period(store: PartitionStore) -> None:
@@ -142,40 +82,6 @@ def test_parts_superseded_long_ago_go_with_the_next_write(store: PartitionStore)
     assert part_names(store, SILVER) == new.file_names | newest.file_names
 
 
-def test_a_reader_of_the_old_generation_ends_on_it(store: PartitionStore) -> None:
-    store.overwrite(SILVER, DAY, build_of(*range(5000)))
-    reading = store.batches(SILVER, DAY)
-    first = next(reading).num_rows
-    store.overwrite(SILVER, DAY, build_of(7))
-    assert first + sum(batch.num_rows for batch in reading) == 5000
-
-
-@pytest.mark.parametrize("error", [ValueError("bad"), KeyboardInterrupt()], ids=repr)
-def test_a_failing_build_leaves_the_old_generation(store: PartitionStore, error: BaseException) -> None:
-    store.overwrite(SILVER, DAY, build_of(1))
-    before = contents(store.root)
-    with pytest.raises(type(error)):
-        store.overwrite(SILVER, DAY, failing_build(error))
-    assert contents(store.root) == before
-
-
-def test_a_failing_first_build_leaves_no_partition(store: PartitionStore) -> None:
-    with pytest.raises(ValueError, match="bad"):
-        store.overwrite(SILVER, DAY, failing_build(ValueError("bad")))
-    assert (store.keys(SILVER), store.manifest(SILVER, DAY), contents(store.root)) == ([], None, {})
-    with pytest.raises(MissingPartition, match="silver/numbers has no partition 2024-09-01"):
-        store.paths(SILVER, DAY)
-
-
-def test_rows_of_another_schema_leave_the_old_generation(store: PartitionStore) -> None:
-    store.overwrite(SILVER, DAY, build_of(1))
-    before = contents(store.root)
-    wrong = Build(lambda: digests_of("wrong"), lambda writer: writer.rows(rejects(1)))
-    with pytest.raises(SchemaMismatch, match="'stage' is not declared"):
-        store.overwrite(SILVER, DAY, wrong)
-    assert contents(store.root) == before
-
-
 def fail_nth(name: str, nth: int, function: Callable[..., object]) -> Callable[..., object]:
     calls = iter(range(1, 1000))
 
@@ -203,18 +109,6 @@ def test_a_disk_that_fails_once_leaves_the_old_generation_and_its_own_words(
     assert rows_of(store, SILVER) == [2]
 
 
-def test_an_input_that_changes_during_the_build_is_built_again(store: PartitionStore) -> None:
-    seen, arriving = [1], [2, 3]
-
-    def write(writer: PartitionWriter) -> None:
-        writer.rows(numbers(seen))
-        if arriving:
-            seen.append(arriving.pop())
-
-    written = store.overwrite(SILVER, DAY, Build(lambda: digests_of(seen), write))
-    assert (rows_of(store, SILVER), written.manifest.digests) == ([1, 3, 2], digests_of([1, 3, 2]))
-
-
 @pytest.mark.parametrize("damage", ["delete", "truncate"])
 def test_a_rerun_heals_a_damaged_part(store: PartitionStore, damage: str) -> None:
     store.overwrite(SILVER, DAY, build_of(1, 2, rejected=1))
@@ -223,22 +117,6 @@ def test_a_rerun_heals_a_damaged_part(store: PartitionStore, damage: str) -> Non
         path.unlink() if damage == "delete" else os.truncate(path, 10)
         store.overwrite(SILVER, DAY, build_of(1, 2, rejected=1))
         assert contents(store.root) == before
-
-
-def test_an_empty_partition_has_a_manifest_and_files_without_rows(store: PartitionStore) -> None:
-    manifest = store.overwrite(SILVER, DAY, Build(lambda: digests_of(()), lambda writer: None)).manifest
-    assert store.keys(SILVER) == [DAY]
-    assert [part.rows for part in manifest.parts + manifest.rejects] == [0, 0]
-    [batches, rejected] = [list(store.batches(SILVER, DAY, rejects=which)) for which in (False, True)]
-    assert sum(batch.num_rows for batch in batches + rejected) == 0
-    assert part_names(store, SILVER) == manifest.file_names
-
-
-def test_keys_are_ascending_and_only_of_this_table(store: PartitionStore) -> None:
-    for key in ("2024-09-03", "2024-09-01", "2024-09-02"):
-        store.overwrite(SILVER, key, build_of(1))
-    store.overwrite(Table("silver", "numbers_2", NUMBERS), "2024-09-09", build_of(1))
-    assert store.keys(SILVER) == ["2024-09-01", "2024-09-02", "2024-09-03"]
 
 
 def test_a_manifest_survives_encoding(store: PartitionStore) -> None:
@@ -269,14 +147,6 @@ def test_a_damaged_manifest_is_reported_and_not_written_over(store: PartitionSto
     assert path.read_bytes() == damaged
 
 
-def test_an_append_only_partition_is_never_overwritten(store: PartitionStore) -> None:
-    store.append(BRONZE_LOG, DAY, append_of(a=[1]))
-    before = contents(store.root)
-    with pytest.raises(ImmutablePartition, match="bronze/log is append-only"):
-        store.overwrite(BRONZE_LOG, DAY, build_of(2))
-    assert contents(store.root) == before
-
-
 def test_an_append_leaves_what_is_held_untouched(store: PartitionStore) -> None:
     store.append(BRONZE_LOG, DAY, append_of(b=[1, 2]))
     held = {path: as_it_is(path) for path in store.paths(BRONZE_LOG, DAY)}
@@ -287,30 +157,6 @@ def test_an_append_leaves_what_is_held_untouched(store: PartitionStore) -> None:
     assert rows_of(store, BRONZE_LOG) == [3, 1, 2, 4]
 
 
-def test_appending_what_is_held_changes_nothing(store: PartitionStore) -> None:
-    store.append(BRONZE_LOG, DAY, append_of(a=[1], b=[2]))
-    before = contents(store.root)
-
-    def never() -> Iterable[pa.Table]:
-        raise AssertionError("the part is held")
-
-    again = store.append(BRONZE_LOG, DAY, Append({"a": never, "b": never}))
-    assert (again.changed, contents(store.root)) == (False, before)
-
-
-def test_the_order_and_grouping_of_appends_change_no_byte(tmp_path: Path) -> None:
-    exports = {"a": [1, 2], "b": [], "c": [3]}
-    found = []
-    for number, order in enumerate(permutations(exports)):
-        store = PartitionStore(tmp_path / str(number))
-        for label in order:
-            store.append(BRONZE_LOG, DAY, append_of(**{label: exports[label]}))
-        found.append(contents(store.root))
-    together = PartitionStore(tmp_path / "together")
-    together.append(BRONZE_LOG, DAY, append_of(**exports))
-    assert all(tree == contents(together.root) for tree in found)
-
-
 def test_an_append_that_fails_adds_nothing_to_the_manifest(store: PartitionStore) -> None:
     store.append(BRONZE_LOG, DAY, append_of(b=[1]))
     manifest = (store.folder(BRONZE_LOG, DAY) / MANIFEST_NAME).read_bytes()
@@ -319,22 +165,6 @@ def test_an_append_that_fails_adds_nothing_to_the_manifest(store: PartitionStore
         store.append(BRONZE_LOG, DAY, wrong)
     assert (store.folder(BRONZE_LOG, DAY) / MANIFEST_NAME).read_bytes() == manifest
     assert (rows_of(store, BRONZE_LOG), temporaries(store.root)) == ([1], [])
-
-
-def test_a_versioned_table_says_which_version_is_current(store: PartitionStore) -> None:
-    current = store.root / "gold" / "packed" / CURRENT_VERSION_NAME
-    for version in ("aa", "bb", "aa"):
-        store.overwrite(gold(version), DAY, build_of(1))
-        assert current.read_text() == version
-    assert (rows_of(store, gold("aa")), rows_of(store, gold("bb"))) == ([1], [1])
-
-
-def test_a_version_whose_build_fails_does_not_become_current(store: PartitionStore) -> None:
-    store.overwrite(gold("aa"), DAY, build_of(1))
-    before = contents(store.root)
-    with pytest.raises(ValueError, match="bad"):
-        store.overwrite(gold("bb"), DAY, failing_build(ValueError("bad")))
-    assert contents(store.root) == before
 
 
 HOSTILE = [
@@ -413,17 +243,3 @@ def test_writers_of_the_same_generation_build_it_once(store: PartitionStore, tmp
     children = [start(count_one_build, store.root, tmp_path / "log") for _ in range(6)]
     assert [exit_code_of(child) for child in children] == [0] * 6
     assert (tmp_path / "log").read_text() == "built\n"
-
-
-def test_rejects_have_their_own_schema(store: PartitionStore) -> None:
-    store.overwrite(SILVER, DAY, build_of(1, rejected=1))
-    [batch] = store.batches(SILVER, DAY, rejects=True)
-    assert batch.schema.names == REJECTS.arrow.names
-
-
-def test_a_partition_of_another_schema_version_is_not_read_as_this_one(store: PartitionStore) -> None:
-    store.overwrite(SILVER, DAY, build_of(1))
-    newer = dataclasses.replace(SILVER, schema=dataclasses.replace(NUMBERS, version=2))
-    with pytest.raises(OtherSchema, match=r"2024-09-01 has version 1 .* --select silver/numbers"):
-        store.paths(newer, DAY)
-    assert rows_of(store, SILVER) == [1]

@@ -55,7 +55,7 @@ def test_without_a_store_the_variable_that_names_it_is_said(tmp_path: Path) -> N
     assert result.exit_code == 1
     assert result.output == (
         f"Error: there is no store at {tmp_path / 'none'}; "
-        "set MEDALLION_DATA to the folder that holds bronze/\n"
+        "set MEDALLION_DATA to the folder or bucket that holds bronze/\n"
     )
     assert not (tmp_path / "none").exists()
 
