@@ -60,12 +60,13 @@ class _Map:
     waiting: deque[int]
     at_work: set[int] = field(default_factory=set)
     results: dict[int, Any] = field(default_factory=dict)
+    failed: dict[int, Exception] = field(default_factory=dict)
     tries: dict[int, int] = field(default_factory=dict)
 
     def start(self, handed_on: int) -> None:
         """As many as have room; those to be tried again come first, since others wait for them."""
-        last = handed_on + AHEAD * self.calls.at_once
-        while self.waiting and len(self.at_work) < self.calls.at_once and self.waiting[0] < last:
+        end = min([handed_on + AHEAD * self.calls.at_once, *self.failed])
+        while self.waiting and len(self.at_work) < self.calls.at_once and self.waiting[0] < end:
             number = self.waiting.popleft()
             task = self.tasks[number]
             self.calls.start(number, task.name, Call(self.function, task.argument, versions()))
@@ -81,10 +82,18 @@ class _Map:
         elif outcome.of_the_place and self.tries[number] < MOST_TRIES:
             self.waiting.appendleft(number)
         else:
-            raise self._error(number, outcome) from Traceback(outcome.traceback or outcome.why)
+            self.failed[number] = self._error(number, outcome)
 
     def _error(self, number: int, failed: Failed) -> TaskFailed:
-        return TaskFailed(self.tasks[number].name, failed.why, tries=self.tries[number])
+        error = TaskFailed(self.tasks[number].name, failed.why, tries=self.tries[number])
+        error.__cause__ = Traceback(failed.traceback or failed.why)
+        return error
+
+    def has(self, number: int) -> bool:
+        """Whether its result is there. Raises where it failed: after what comes before it was handed on."""
+        if number in self.failed:
+            raise self.failed[number]
+        return number in self.results
 
     def names_at_work(self) -> list[str]:
         return [self.tasks[number].name for number in sorted(self.at_work)]
@@ -97,7 +106,7 @@ def in_order(
     state = _Map(calls, function, tasks, deque(range(len(tasks))))
     try:
         for number in range(len(tasks)):
-            while number not in state.results:
+            while not state.has(number):
                 state.start(number)
                 for ended, outcome in calls.finished(SECONDS_BETWEEN_WORDS):
                     state.take(ended, outcome)

@@ -186,7 +186,13 @@ class MappedPartWriter(PartWriter):
         return pa.ipc.new_file(self._sink, schema)
 
     def _write_group(self, group: pa.Table) -> None:
-        self._writer.write_table(group)
+        self._writer.write_table(pa.Table.from_arrays(list(map(_alone, group.columns)), schema=group.schema))
+
+
+def _alone(column: pa.ChunkedArray) -> pa.Array:
+    """The values copied: of lists that are a slice of others, Arrow writes values that come after them."""
+    values = column.combine_chunks()
+    return pa.concat_arrays([values, values.slice(0, 0)])
 
 
 def row_bytes(rows: pa.Table) -> Sizes:
