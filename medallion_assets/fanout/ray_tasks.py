@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ R = TypeVar("R")
 ADDRESS = "RAY_ADDRESS"
 # A node that doesn't answer for so long is as good as none: tasks look at versions themselves too.
 ANSWER_SECONDS = 60.0
+CONNECT_SECONDS = 10.0
 
 
 class RayTasks:
@@ -60,6 +62,7 @@ def connected() -> Any:
                 f"fanout.backend is ray, and {ADDRESS} is not set: let it name a running cluster, as in "
                 "10.0.0.1:6379 (auto for one on this machine), or set fanout.backend to pool"
             )
+        _look_for(address)
         with _signals_as_they_are():
             ray.init(address=address, logging_level=logging.WARNING)
         try:
@@ -68,6 +71,17 @@ def connected() -> Any:
             ray.shutdown()
             raise
     return ray
+
+
+def _look_for(address: str) -> None:
+    """Ray itself would ask for many minutes, without a word."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        return  # auto, or another kind of address
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise BackendMissing(f"no cluster answers at {address}, which {ADDRESS} names: {error}") from error
 
 
 def _refuse_other_versions(ray: Any) -> None:
