@@ -93,21 +93,23 @@ def test_ranges_of_rows_are_the_same_on_a_pool(tmp_path: Path, monkeypatch: pyte
     assert pool.ranges > 40
 
 
+def real_week(folder: Path, config: PipelineConfig) -> Works:
+    """A week of Alpaca, of which the fourth day has two row groups."""
+    works = Works(folder, config)
+    with gzip.open(real_data("sft/alpaca_52k.json.gz"), "rt") as file:
+        records = json.load(file)
+    for number, day in enumerate(WEEK):
+        works.land(f"alpaca/{day}/a.jsonl", records[number * 300 :][: 9_000 if number == 3 else 500])
+    return works
+
+
 def test_real_records_are_the_same_in_ranges_of_days_and_of_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The fourth day is a large one, of two row groups."""
     monkeypatch.setattr(rows, "RANGE_ROWS", 1)
-    with gzip.open(real_data("sft/alpaca_52k.json.gz"), "rt") as file:
-        records = json.load(file)[:14_000]
+    here = built(real_week(tmp_path / "local", REAL), WEEK, Fanout())
     pool = Counting(2)
-    trees = []
-    for name, fanout in (("local", Fanout()), ("pool", Fanout(pool, large_rows=5_000))):
-        works = Works(tmp_path / name, REAL)
-        for number, day in enumerate(WEEK):
-            works.land(f"alpaca/{day}/a.jsonl", records[number * 300 :][: 9_000 if number == 3 else 500])
-        trees.append(built(works, WEEK, fanout))
-    assert trees[0] == trees[1]
+    assert built(real_week(tmp_path / "pool", REAL), WEEK, Fanout(pool, large_rows=5_000)) == here
     assert pool.ranges == 6  # of conformed, and of both sides of the recipe
 
 
