@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks import (
     audit,
     decontamination_cost,
+    fanout,
     gold,
     incremental,
     micro_batch,
@@ -146,6 +147,7 @@ if __name__ == "__main__":
         "audit": audit.main,
         "micro_batch": micro_batch.main,
         "range_overhead": range_overhead.main,
+        "fanout": fanout.main,
     }
     for chosen in sys.argv[1:] or benchmarks:
         with tempfile.TemporaryDirectory() as folder:

@@ -29,5 +29,10 @@ class Roots:
 
 def project_folder() -> Path:
     """The checkout that this package lies in; where it is installed as a library, the working folder."""
-    checkout = Path(__file__).resolve().parent.parent
+    checkout = package_parent()
     return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+def package_parent() -> Path:
+    """The folder that holds this package: of a checkout, or of installed libraries."""
+    return Path(__file__).resolve().parent.parent

@@ -32,13 +32,13 @@ QUICK = {
 
 
 class RunningCluster:
-    """Nodes of one processor each. The first can't be lost."""
+    """Nodes of one processor each, if not more. The first can't be lost."""
 
-    def __init__(self, nodes: int) -> None:
+    def __init__(self, nodes: int, *, processors: int = 1) -> None:
         from ray.cluster_utils import Cluster
 
         how: dict[str, Any] = {
-            "num_cpus": 1,
+            "num_cpus": processors,
             "object_store_memory": OBJECT_STORE_BYTES,
         }
         head = {**how, "include_dashboard": False, "_system_config": QUICK}
@@ -65,7 +65,7 @@ def kill_tree(process: int) -> None:
 
 
 @contextmanager
-def running_cluster(nodes: int) -> Iterator[RunningCluster]:
+def running_cluster(nodes: int, *, processors: int = 1) -> Iterator[RunningCluster]:
     """RAY_ADDRESS names it in the body. Skips the test where Ray is not installed."""
     if find_spec("ray") is None:
         pytest.skip("Ray is not installed: pip install '.[ray]'")
@@ -73,7 +73,7 @@ def running_cluster(nodes: int) -> Iterator[RunningCluster]:
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32), **ON_LOOPBACK)
     path = os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)
     with mock.patch.dict(os.environ, {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": path}):
-        cluster = RunningCluster(nodes)
+        cluster = RunningCluster(nodes, processors=processors)
         try:
             os.environ["RAY_ADDRESS"] = cluster.cluster.address
             yield cluster

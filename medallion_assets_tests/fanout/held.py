@@ -15,12 +15,12 @@ from pathlib import Path
 from medallion_assets.fanout.partitions import Made
 from medallion_assets.storage.store import Append, Build, PartitionStore, PartitionWriter
 
-HELD, LET_GO, AGAIN = "held", "let go", "again"
+HELD, LET_GO, CALLED = "held", "let go", "called by "
 
 
 @dataclass(frozen=True)
 class Held:
-    """Its first builder writes its rows and stops before they are named; others only say that they came."""
+    """Its first builder writes its rows, and stops before they are named."""
 
     made: Made
     folder: Path
@@ -29,10 +29,17 @@ class Held:
         build = self.made(store)
         if isinstance(build, Append):
             raise TypeError("only what is overwritten is held")
-        if self._is_first():
-            return replace(build, write=self._stopping(build.write))
-        (self.folder / AGAIN).touch()
-        return build
+        (self.folder / f"{CALLED}{os.getpid()}").touch()
+        return replace(build, write=self._stopping(build.write))
+
+    def _stopping(self, write: Callable[[PartitionWriter], None]) -> Callable[[PartitionWriter], None]:
+        def stopping(writer: PartitionWriter) -> None:
+            write(writer)
+            if self._is_first():
+                while not (self.folder / LET_GO).exists():
+                    time.sleep(0.02)
+
+        return stopping
 
     def _is_first(self) -> bool:
         with suppress(FileExistsError):
@@ -41,10 +48,12 @@ class Held:
             return True
         return False
 
-    def _stopping(self, write: Callable[[PartitionWriter], None]) -> Callable[[PartitionWriter], None]:
-        def stopping(writer: PartitionWriter) -> None:
-            write(writer)
-            while not (self.folder / LET_GO).exists():
-                time.sleep(0.02)
 
-        return stopping
+def builder_of(folder: Path) -> int | None:
+    """The process that stopped."""
+    return int(text) if (folder / HELD).exists() and (text := (folder / HELD).read_text()) else None
+
+
+def callers(folder: Path) -> int:
+    """How many processes wanted to build it, or to know how large it is."""
+    return len(list(folder.glob(f"{CALLED}*")))
