@@ -55,5 +55,5 @@ def builder_of(folder: Path) -> int | None:
 
 
 def callers(folder: Path) -> int:
-    """How many processes wanted to build it, or to know how large it is."""
+    """How many processes were about to build it."""
     return len(list(folder.glob(f"{CALLED}*")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ from medallion_assets.fanout.backend import TaskFailed, nobody
 from medallion_assets.fanout.partitions import Fanout, Partitions
 from medallion_assets.fanout.pool import Pool, end_idle
 from medallion_assets.progress import Progress
+from medallion_assets.stage import StagePartition
 from medallion_assets.storage import parts
+from medallion_assets_tests.fanout.held import LET_GO, Held, callers
 from medallion_assets_tests.fanout.ranges import built, made_of
 from medallion_assets_tests.faults.trees import Tree
+from medallion_assets_tests.instance import wait_for
 from medallion_assets_tests.pipeline.sample import TOKENIZER
 from medallion_assets_tests.pipeline.units_sample import CONFIG, DAY_AFTER, DAYS, LANDINGS
 from medallion_assets_tests.pipeline.works import Works
@@ -126,6 +130,36 @@ def test_ranges_cover_every_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
             row for batch in works.store.batches(bronze.table, DAYS[0]) for row in batch.to_pylist()
         ]
         assert [each.first for each in found] == [sum(e.rows for e in found[:n]) for n in range(len(found))]
+
+
+def test_two_runs_on_one_partition_build_it_once(tmp_path: Path) -> None:
+    """A run that is tried again while a worker of the first goes on waits, and finds it done."""
+    works = all_units(tmp_path / "works")
+    conformed = works.stage("silver/alpaca_conformed")
+    for day in DAYS[:2]:
+        works.build(works.stage("bronze/alpaca"), day)
+    folder = tmp_path / "held"
+    folder.mkdir()
+    made = {
+        **made_of(conformed, works.store, DAYS[:2]),
+        DAYS[0]: Held(StagePartition(conformed, conformed.table, DAYS[0]), folder),
+    }
+    changed: list[bool] = []
+
+    def run() -> None:
+        partitions = Partitions(works.store, conformed.table, made)
+        for key, written in partitions.written(Fanout(Pool(2)), Progress("t", 2, lambda _: None)):
+            changed.extend([written.changed] if key == DAYS[0] else [])
+
+    runs = [threading.Thread(target=run) for _ in range(2)]
+    for each in runs:
+        each.start()
+    # This process, which looks how large it is, and two workers.
+    wait_for(lambda: callers(folder) == 3, seconds=60, what="the second builder")
+    (folder / LET_GO).touch()
+    for each in runs:
+        each.join()
+    assert sorted(changed) == [False, True]
 
 
 def test_the_partition_that_fails_is_named_and_those_before_it_are_told(tmp_path: Path) -> None:
