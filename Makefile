@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # path: .env is generated, and read by Dagster's own commands.
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup home demo dev test faults trainers lint types ci bench soak screenshots lock clean
+.PHONY: setup home demo dev test faults cluster trainers lint types ci bench soak screenshots lock clean
 
 setup: $(VENV)/.ready home
 
@@ -38,6 +38,10 @@ test: setup
 # Every fault at full length, some hours; FAULTS_SCALE=0.1 makes a tenth of the injections.
 faults: setup
 	$(BIN)/python -m medallion_assets_tests.faults
+
+# A Ray cluster of three nodes on this machine, of which one is lost in the middle of a range.
+cluster: setup
+	$(BIN)/python -m pytest medallion_assets_tests/fanout/killed_nodes.py
 
 # An environment of its own, with PyTorch. The build for the processor alone is a tenth of the other one's size:
 # where pip finds both, as on Linux, it takes that of PyTorch's own index for it, if PIP_EXTRA_INDEX_URL names it.
@@ -73,8 +77,10 @@ LOCK := $(BIN)/pip-compile --quiet --upgrade --allow-unsafe --generate-hashes --
 lock: setup
 	$(LOCK) --output-file requirements.lock pyproject.toml
 	$(LOCK) --output-file requirements-dev.lock --extra dev pyproject.toml
-	sed -i.old '/^--/d' requirements.lock requirements-dev.lock
-	rm requirements.lock.old requirements-dev.lock.old
+	cp requirements-dev.lock requirements-deploy.lock
+	$(LOCK:--upgrade=) --output-file requirements-deploy.lock --extra postgres --extra k8s --extra s3 --extra ray pyproject.toml
+	sed -i.old '/^--/d' requirements.lock requirements-dev.lock requirements-deploy.lock
+	rm requirements.lock.old requirements-dev.lock.old requirements-deploy.lock.old
 	$(LOCK:--generate-hashes=) --output-file requirements-trainers.txt --extra dev --extra trainers pyproject.toml
 	sed -i.old -e '/^--/d' -e 's/^\(torch==[^+]*\)+.*/\1/' -e '/^nvidia-/d' -e '/^cuda-/d' -e '/^triton/d' requirements-trainers.txt
 	rm requirements-trainers.txt.old

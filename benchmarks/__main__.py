@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks import (
     audit,
     decontamination_cost,
+    fanout,
     gold,
     growth,
     incremental,
@@ -148,6 +149,7 @@ if __name__ == "__main__":
         "micro_batch": micro_batch.main,
         "range_overhead": range_overhead.main,
         "growth": growth.main,
+        "fanout": fanout.main,
     }
     for chosen in sys.argv[1:] or benchmarks:
         with tempfile.TemporaryDirectory() as folder:

@@ -16,6 +16,7 @@ from medallion_assets.config_quality import QualityConfig
 from medallion_assets.config_release import ReleaseConfig
 from medallion_assets.config_watch import DiskRoomConfig, Duration, SettleConfig
 from medallion_assets.conform.delivery import Options
+from medallion_assets.fanout.backend import BackendName
 from medallion_assets.records import canonical_json
 from medallion_assets.schemas import DATA_UNITS, PREFERENCE_UNIT, SFT_UNIT
 
@@ -263,6 +264,17 @@ class RolloutsConfig(_Model):
         return tuple(unit for unit, config in made if config is not None)
 
 
+class FanoutConfig(_Model):
+    """Where partitions of a range, and ranges of rows of a large one, are made. The bytes are the same."""
+
+    backend: BackendName = Field(
+        default="local", description="local, pool (processes) or ray (the cluster of RAY_ADDRESS)."
+    )
+    workers: int | None = Field(
+        default=None, ge=1, description="How many work at once in a run, if not one for each processor."
+    )
+
+
 class PipelineConfig(_Model):
     """The whole pipeline: the `attributes` of a medallion_assets.MedallionPipeline component."""
 
@@ -280,3 +292,4 @@ class PipelineConfig(_Model):
     alerts: AlertsConfig | None = None
     settle: SettleConfig = SettleConfig()
     disk_room: DiskRoomConfig = DiskRoomConfig()
+    fanout: FanoutConfig = FanoutConfig()

@@ -33,6 +33,8 @@ from medallion_assets.checks.releases import audit_check
 from medallion_assets.checks.store_checks import store_asset, store_checks
 from medallion_assets.config import PipelineConfig
 from medallion_assets.config_file import ConfigError, check, load_config
+from medallion_assets.fanout.backend import backend_of
+from medallion_assets.fanout.partitions import Fanout
 from medallion_assets.release.cut import Plan
 from medallion_assets.release.drift import Today
 from medallion_assets.roots import Roots
@@ -126,7 +128,9 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
         ],
         resources={
             "io_manager": MedallionIOManager(
-                roots, {dg.AssetKey(each.asset_path): each for each in stages.all()}
+                roots,
+                {dg.AssetKey(each.asset_path): each for each in stages.all()},
+                Fanout(backend_of(config.fanout.backend, config.fanout.workers)),
             ),
             "settling": settling,
         },

@@ -7,7 +7,7 @@ Work that is far from there reports rows with `reading` and `advance`, which do 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -27,6 +27,7 @@ class Progress:
     ) -> None:
         self._table, self._partitions, self._say, self._clock = table, partitions, say, clock
         self._key = ""
+        self._elsewhere: Sequence[str] = ()
         self._done = 0
         self._at = 0
         self._of: int | None = None
@@ -36,6 +37,11 @@ class Progress:
     def start(self, key: str) -> None:
         """Work on this partition begins."""
         self._key, self._at, self._of = key, 0, None
+
+    def at_work(self, tasks: Sequence[str]) -> None:
+        """These are made in workers now."""
+        self._elsewhere = tasks
+        self._speak_if_due()
 
     def finish(self) -> None:
         """Work on the partition is done."""
@@ -62,7 +68,8 @@ class Progress:
         done = f"{self._done} of {self._partitions} partitions done"
         rate = f"{self._rows_since / seconds:,.0f} rows a second"
         if not self._key:
-            return f"{self._table}: {done}, {rate}"
+            at_work = f"; at work: {', '.join(self._elsewhere)}" if self._elsewhere else ""
+            return f"{self._table}: {done}, {rate}{at_work}"
         of = "" if self._of is None else f" of {self._of:,}"
         return f"{self._table} {self._key}: at row {self._at:,}{of}, {rate}; {done}"
 

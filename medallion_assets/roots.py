@@ -46,7 +46,7 @@ class Roots:
 
 def project_folder() -> Path:
     """The checkout that this package lies in; where it is installed as a library, the working folder."""
-    checkout = Path(__file__).resolve().parent.parent
+    checkout = package_parent()
     return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
 
 
@@ -58,3 +58,8 @@ def cache_folder(bucket: str) -> Path:
     name = bucket.removeprefix(BUCKET_SCHEME).strip("/")
     digest = hashlib.sha256(f"{server}\0{name}".encode()).hexdigest()[:8]
     return Path(folder).absolute() / f"{name.replace('/', '-')}-{digest}"
+
+
+def package_parent() -> Path:
+    """The folder that holds this package: of a checkout, or of installed libraries."""
+    return Path(__file__).resolve().parent.parent

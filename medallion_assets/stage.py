@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -49,6 +50,30 @@ class Stage(Protocol):
         ...
 
     def build(self, store: PartitionStore, key: str) -> Build | Append: ...
+
+
+class OtherTable(RuntimeError):
+    """A stage that fills another version of its table where it was sent than where it came from."""
+
+    def __init__(self, here: Table, there: Table) -> None:
+        super().__init__(
+            f"{here.full_name} would have the version {here.version} here, and {there.version} where the run "
+            "began: a tokenizer's files differ between the two"
+        )
+
+
+@dataclass(frozen=True)
+class StagePartition:
+    """How to build a partition of the stage's table, as a value that another process can take."""
+
+    stage: Stage
+    table: Table
+    key: str
+
+    def __call__(self, store: PartitionStore) -> Build | Append:
+        if self.stage.table != self.table:
+            raise OtherTable(self.stage.table, self.table)
+        return self.stage.build(store, self.key)
 
 
 def partitions_to_settle(stage: Stage, store: PartitionStore, asked: list[str]) -> list[str]:

@@ -39,7 +39,7 @@ from medallion_assets.package.recipe import Packaging, Selection
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.package.tokens.tokenizer import TokenizerSpec
 from medallion_assets.report.profile_stage import ProfileStage
-from medallion_assets.roots import Roots, project_folder
+from medallion_assets.roots import Roots, package_parent, project_folder
 from medallion_assets.schemas import (
     EVAL_PREFIX,
     PREFERENCE_UNIT,
@@ -327,5 +327,6 @@ def _tokenizer(config: TokenizerConfig, base: Path) -> TokenizerSpec:
 
 
 def _places(config: TokenizerConfig, base: Path) -> list[Path]:
-    """A relative folder is looked for beside the configuration, then in the project."""
-    return list(dict.fromkeys(folder / config.path for folder in (base, project_folder())))
+    """A relative folder is looked for beside the configuration, in the project, then beside this package."""
+    places = (base, project_folder(), package_parent())
+    return list(dict.fromkeys(folder / config.path for folder in places))

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from medallion_assets.assets.shown import shown
-from medallion_assets.stage import Stage
+from medallion_assets.stage import Stage, StagePartition
 from medallion_assets.storage.io_manager import PartitionBuilds
 from medallion_assets.storage.store import PartitionStore
 
@@ -62,8 +62,9 @@ def settling_plan(stage: Stage, store: PartitionStore) -> Plan:
         others = context.resources.settling.others(context, stage, asked)
         if others:
             context.log.info(f"{len(others)} other partitions are outdated and are settled too: {others}")
-        builds = {key: stage.build(store, key) for key in [*asked, *others]}
-        return shown(PartitionBuilds(stage.table, builds), store)
+        table = stage.table
+        made = {key: StagePartition(stage, table, key) for key in [*asked, *others]}
+        return shown(PartitionBuilds(table, made), store)
 
     return plan
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
+
+import pyarrow as pa
 
 from medallion_assets.conform.conform import conform_batches
 from medallion_assets.conform.delivery import Options
@@ -11,9 +15,11 @@ from medallion_assets.conform.format import load_format
 from medallion_assets.curate.fingerprint import CODE as FINGERPRINT_CODE
 from medallion_assets.curate.fingerprint import COMPARED, fingerprints_of
 from medallion_assets.curate.gates.quality.thresholds import DEFAULT_QUALITY, Quality
+from medallion_assets.fanout.rows import RowRange, Tables, ranges_to_spread
 from medallion_assets.schemas import ROLLOUT_UNIT, UNIT_SCHEMAS
 from medallion_assets.stage import code_digest
 from medallion_assets.storage.manifest import Digests, digest_of
+from medallion_assets.storage.parts import read_batches
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
 CODE = (
@@ -95,14 +101,34 @@ class ConformStage:
             inputs = bronze.content_hash if bronze else ""
             return Digests(inputs=inputs, code=self.code_version, config=self.config_version)
 
-        def write(writer: PartitionWriter) -> None:
-            format_ = load_format(self.format)
-            batches = store.batches(self.bronze, key)
-            for rows, rejects in conform_batches(
-                batches, format_, unit=self.unit, options=self.options, quality=self.quality
-            ):
-                writer.rows(rows)
-                writer.fingerprints(fingerprints_of(rows, self.unit, self.compared))
-                writer.rejects(rejects)
+        def landed() -> int:
+            bronze = store.manifest(self.bronze, key)
+            return bronze.rows if bronze else 0
 
-        return Build(digests, write)
+        def write(writer: PartitionWriter) -> None:
+            paths = store.paths(self.bronze, key)
+            ranges = ranges_to_spread(paths)
+            name = f"{self.table.full_name} {key}"
+            made = (
+                ranges.made(name, lambda rows: partial(self._of_range, rows))
+                if ranges
+                else self._of(read_batches(paths))
+            )
+            with closing(made):
+                for rows, fingerprints, rejects in made:
+                    writer.rows(rows)
+                    writer.fingerprints(fingerprints)
+                    writer.rejects(rejects)
+
+        return Build(digests, write, landed)
+
+    def _of_range(self, landed: RowRange) -> Iterator[Tables]:
+        return self._of(landed.batches())
+
+    def _of(self, batches: Iterator[pa.RecordBatch]) -> Generator[Tables, None, None]:
+        """For each batch of bronze rows, the conformed rows, their fingerprints and the rejects."""
+        format_ = load_format(self.format)
+        for rows, rejects in conform_batches(
+            batches, format_, unit=self.unit, options=self.options, quality=self.quality
+        ):
+            yield rows, fingerprints_of(rows, self.unit, self.compared), rejects

@@ -87,12 +87,15 @@ class BucketsFile:
         """Made if it is not there, or not as long as it was made: a copy of the store may have cut it."""
         name = digest_of([FORMAT, [each.sha256 for each in stretch]])[:32]
         path = folder / f"{name}.buckets"
-        if not _is_whole(path, sum(each.rows for each in stretch)):
+        rows = sum(each.rows for each in stretch)
+        if not _is_whole(path, rows):
             files.make_folder(folder)
             temporary = files.temporary_beside(path)
             try:
                 _write(temporary, stretch)
-                os.replace(temporary, path)
+                # Another worker's stays: on a shared disk, who looks into it would lose it.
+                if not _is_whole(path, rows):
+                    os.replace(temporary, path)
             finally:
                 temporary.unlink(missing_ok=True)
         os.utime(path)  # sweep() leaves what is asked for

@@ -92,8 +92,14 @@ class BronzeStage:
 
     def builds(self, store: PartitionStore, keys: Iterable[str], inventory: Inventory) -> dict[str, Append]:
         """One look at the landing folder serves all these partitions."""
+        return {key: made(store) for key, made in self.made(keys, inventory).items()}
+
+    def made(
+        self, keys: Iterable[str], inventory: Inventory
+    ) -> dict[str, Callable[[PartitionStore], Append]]:
+        """How to make each, as values that another process can take."""
         landed = inventory.by_date()
-        return {key: self._append(store, landed.get(date.fromisoformat(key), [])) for key in keys}
+        return {key: partial(self._append, exports=landed.get(date.fromisoformat(key), [])) for key in keys}
 
     def kept_exports(self, store: PartitionStore) -> Place:
         """The exact bytes of each export, under their SHA-256."""

@@ -12,27 +12,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medallion_assets.package.packing.row_spill import RowSpill
-from medallion_assets.package.recipe import Workshop
+from medallion_assets.package.recipe import Sink, Workshop
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import ORIGIN_AND_ID, REJECTS, TableSchema
 
+Made = tuple[pa.Table, ...]  # of a batch: its rows, and its rejects
 
-def write_rows(
-    made: Iterable[tuple[pa.Table, pa.Table]], workshop: Workshop, *, tokens: Sequence[str]
-) -> None:
+
+def write_rows(made: Iterable[Made], workshop: Workshop, writer: Sink, *, tokens: Sequence[str]) -> None:
     """Batches of rows and rejects; the rows come shuffled, the same way each time. `tokens` are the columns
     that count them."""
     summary = {"documents": 0, "tokens": 0, "truncated_records": 0}
     with RowSpill(workshop.scratch, workshop.schema.arrow) as spill:
         for rows, rejects in made:
-            workshop.writer.rejects(rejects)
+            writer.rejects(rejects)
             summary["documents"] += rows.num_rows
             summary["tokens"] += sum(_total(rows, name) for name in tokens)
             summary["truncated_records"] += _total(rows, "truncated")
             spill.append(rows)
         for chunk in spill.chunks(workshop.schema.row_group_rows):
-            workshop.writer.rows(chunk)
-    workshop.writer.summary.update(summary)
+            writer.rows(chunk)
+    writer.summary.update(summary)
 
 
 def kept_of(batch: pa.RecordBatch, outcomes: Sequence[Any]) -> pa.RecordBatch:

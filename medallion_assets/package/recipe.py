@@ -58,11 +58,10 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Workshop:
-    """What a packager works with: the rows go to the writer, as the schema says; `split` is train or test."""
+    """What a packager works with: rows are as the schema says; `split` is train or test."""
 
     tokenizer: LoadedTokenizer
     packaging: Packaging
     schema: TableSchema
     scratch: Path
-    writer: Sink
     split: str = "train"

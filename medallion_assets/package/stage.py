@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib import import_module
 from typing import Any
 
+import pyarrow as pa
+
+from medallion_assets.fanout.rows import RowRange, Tables, ranges_to_spread
+from medallion_assets.package.choose.copies import Copies
 from medallion_assets.package.recipe import EVERYTHING, Packaging, Selection, Workshop
 from medallion_assets.package.tokens.tokenizer import TokenizerSpec, identity, load
 from medallion_assets.schemas import TableSchema
 from medallion_assets.schemas_gold import GOLD_SCHEMAS
-from medallion_assets.stage import code_digest, other_partitions
+from medallion_assets.stage import OtherTable, code_digest, other_partitions
 from medallion_assets.storage.manifest import Digests, digest_of
+from medallion_assets.storage.parts import read_batches
 from medallion_assets.storage.store import Build, PartitionStore, PartitionWriter, Table
 
 CODE = (
@@ -87,21 +95,65 @@ class GoldStage:
             inputs = silver.content_hash if silver else ""
             return Digests(inputs=inputs, code=self.code_version, config=version)
 
-        return Build(digests, lambda writer: self._write(store, key, writer))
+        def rows() -> int:
+            silver = store.manifest(self.silver, key)
+            return silver.rows if silver else 0
+
+        return Build(digests, lambda writer: self._write(store, key, writer), rows)
 
     def _write(self, store: PartitionStore, key: str, writer: PartitionWriter) -> None:
         from medallion_assets.package.choose.copies import RejectsOnce
-        from medallion_assets.package.choose.select import selected
+        from medallion_assets.package.choose.select import copies_of
 
-        packager = import_module(f"medallion_assets.package.units.{self.unit}")
-        workshop = Workshop(
+        paths = store.paths(self.silver, key)
+        copies = copies_of(paths, self.selection, schema=self.silver.schema, writer=writer)
+        ranges = ranges_to_spread(paths)
+        if ranges is None:
+            made = self._made(read_batches(paths, self._packager.COLUMNS), copies, store)
+        else:
+            made = ranges.made(f"gold/{self.recipe} {key}", partial(_range, self, store, copies))
+        with closing(made):
+            self._packager.write(made, self._workshop(store), RejectsOnce(writer))
+
+    def _made(
+        self, batches: Iterable[pa.RecordBatch], copies: Copies | None, store: PartitionStore
+    ) -> Generator[Tables, None, None]:
+        """What is made of these rows of silver, each by itself."""
+        from medallion_assets.package.choose.select import taken
+
+        yield from self._packager.made(taken(batches, copies), self._workshop(store))
+
+    @property
+    def _packager(self) -> Any:
+        return import_module(f"medallion_assets.package.units.{self.unit}")
+
+    def _workshop(self, store: PartitionStore) -> Workshop:
+        return Workshop(
             tokenizer=load(self.tokenizer.folder(), proofs=store.root / ".proofs"),
             packaging=self.packaging,
             schema=self._schema,
             scratch=store.root / ".scratch",
-            writer=RejectsOnce(writer),
             split="test" if self.selection.takes_held_out else "train",
         )
-        paths, schema = store.paths(self.silver, key), self.silver.schema
-        chosen = selected(paths, self.selection, packager.COLUMNS, schema=schema, writer=writer)
-        packager.write(chosen, workshop)
+
+
+def _range(stage: GoldStage, store: PartitionStore, copies: Copies | None, rows: RowRange) -> _Range:
+    here = None if copies is None else copies[rows.first : rows.first + rows.rows]
+    return _Range(stage, stage.table, store, rows, here)
+
+
+@dataclass(frozen=True)
+class _Range:
+    """The gold of a range of rows, made where it is called."""
+
+    stage: GoldStage
+    table: Table
+    store: PartitionStore
+    rows: RowRange
+    copies: Copies | None
+
+    def __call__(self) -> Iterator[Tables]:
+        if self.stage.table != self.table:
+            raise OtherTable(self.stage.table, self.table)
+        columns = self.stage._packager.COLUMNS
+        return self.stage._made(self.rows.batches(columns), self.copies, self.store)

@@ -9,22 +9,23 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import dagster as dg
 import pyarrow as pa
 
-from medallion_assets.progress import Progress, heard_by
+from medallion_assets.fanout.partitions import Fanout, Made, Partitions
+from medallion_assets.progress import Progress
 from medallion_assets.roots import Roots
 from medallion_assets.schemas import Column, TableSchema
 from medallion_assets.storage import catalogue
-from medallion_assets.storage.attempts import counted_overwrite
 from medallion_assets.storage.manifest import Digests, Manifest
-from medallion_assets.storage.memory import kept_for_the_next_batch
 from medallion_assets.storage.parts import read_batches
-from medallion_assets.storage.store import Append, Build, MissingPartition, PartitionStore, Table, Written
+from medallion_assets.storage.store import Build, MissingPartition, PartitionStore, Table, Written
 
 UNPARTITIONED = "all"
 LAST_KEY = "~"  # sorts after every key
@@ -50,12 +51,13 @@ class HasTable(Protocol):
 class PartitionBuilds:
     """What a stage hands over: its table, and how to make each partition; nothing has been made yet.
 
-    `metadata` is what else to show of a partition, asked once it is written; `newest` what to show of the
-    last of a run alone, since every event is kept for ever.
+    What it is made of may `stay` in this process. `metadata` is what else to show of a partition, asked once
+    it is written; `newest` what to show of the last of a run alone, since every event is kept for ever.
     """
 
     table: Table
-    builds: Mapping[str, Build | Append]
+    builds: Mapping[str, Made]
+    stay: bool = False
     metadata: Show = field(default=_nothing)
     newest: Show = field(default=_nothing)
 
@@ -66,13 +68,17 @@ class MedallionIOManager(dg.IOManager):
     An asset may return PartitionBuilds; rows (pandas, pyarrow, a DuckDB relation) for a run of one
     partition; or a mapping from partition key to rows for a range. An input annotated as
     pandas.DataFrame, pyarrow.Table, pyarrow.dataset.Dataset or duckdb.DuckDBPyRelation is loaded as that,
-    as a pyarrow.Table without annotation. `stages` have the tables whose schema is declared.
+    as a pyarrow.Table without annotation. `stages` have the tables whose schema is declared; `fanout` is
+    where partitions are built.
     """
 
-    def __init__(self, roots: Roots, stages: Mapping[dg.AssetKey, HasTable]) -> None:
+    def __init__(
+        self, roots: Roots, stages: Mapping[dg.AssetKey, HasTable], fanout: Fanout | None = None
+    ) -> None:
         self._store = PartitionStore(roots.store)
         self._roots = roots
         self._stages = dict(stages)
+        self._fanout = fanout or Fanout()
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         if obj is None:
@@ -82,17 +88,19 @@ class MedallionIOManager(dg.IOManager):
         newest = max((key for key in asked if key in given.builds), default=None)
         found: dict[str, Written] = {}
         progress = Progress(given.table.full_name, len(given.builds), context.log.info)
-        for key, build in sorted(given.builds.items()):
-            progress.start(key)
-            with kept_for_the_next_batch(), heard_by(progress):
-                written = found[key] = self._write(given.table, key, build)
-            metadata = self._metadata(given, key, written, more=given.newest if key == newest else _nothing)
-            if key not in asked:  # a later partition that this run settled
-                event = dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata)
-                context.log_event(event)
-            else:
-                _show(context, key, metadata)
-            progress.finish()
+        partitions = Partitions(self._store, given.table, given.builds, given.stay)
+        with closing(partitions.written(self._fanout, progress)) as results:
+            for key, written in results:
+                found[key] = written
+                metadata = self._metadata(
+                    given, key, written, more=given.newest if key == newest else _nothing
+                )
+                if key not in asked:  # a later partition that this run settled
+                    event = dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata)
+                    context.log_event(event)
+                else:
+                    _show(context, key, metadata)
+                progress.finish()
         if newest is not None:
             _show(context, newest, self._sizes(given.table))
         for line in _outcomes(given.table.full_name, found):
@@ -135,12 +143,8 @@ class MedallionIOManager(dg.IOManager):
         table = self._table(context.asset_key)
         if not table.schema.columns:
             table = Table(table.layer, table.name, _schema_of(table.name, next(iter(rows.values()))))
-        return PartitionBuilds(table, {key: _build_of(value) for key, value in rows.items()})
-
-    def _write(self, table: Table, key: str, build: Build | Append) -> Written:
-        if isinstance(build, Append):
-            return self._store.append(table, key, build)
-        return counted_overwrite(self._store, table, key, build)
+        made = {key: partial(_build_of, value) for key, value in rows.items()}
+        return PartitionBuilds(table, made, stay=True)
 
     def _metadata(self, given: PartitionBuilds, key: str, written: Written, *, more: Show) -> dict[str, Any]:
         """As the UI shows it: numbers, whose trend it also plots, then pictures, then the small print."""
@@ -228,7 +232,7 @@ def _schema_of(name: str, rows: pa.Table) -> TableSchema:
     return TableSchema(name, 0, tuple(columns))
 
 
-def _build_of(rows: pa.Table) -> Build:
+def _build_of(rows: pa.Table, _: PartitionStore) -> Build:
     """Rows that are there already are their own input."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as stream:

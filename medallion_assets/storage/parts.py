@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -186,7 +186,13 @@ class MappedPartWriter(PartWriter):
         return pa.ipc.new_file(self._sink, schema)
 
     def _write_group(self, group: pa.Table) -> None:
-        self._writer.write_table(group)
+        self._writer.write_table(pa.Table.from_arrays(list(map(_alone, group.columns)), schema=group.schema))
+
+
+def _alone(column: pa.ChunkedArray) -> pa.Array:
+    """The values copied: of lists that are a slice of others, Arrow writes values that come after them."""
+    values = column.combine_chunks()
+    return pa.concat_arrays([values, values.slice(0, 0)])
 
 
 def row_bytes(rows: pa.Table) -> Sizes:
@@ -236,38 +242,66 @@ def group_ends(sizes: Sizes, max_rows: int, max_bytes: int) -> list[int]:
     return ends
 
 
+class RowGroup(NamedTuple):
+    """How many rows it has, and how large they are in memory, about."""
+
+    rows: int
+    bytes: int
+
+
+def row_groups(path: Path) -> list[RowGroup]:
+    """Those of a part, in order."""
+    with _damage_named(path), pq.ParquetFile(path) as file:
+        groups = (file.metadata.row_group(number) for number in range(file.num_row_groups))
+        return [RowGroup(group.num_rows, group.total_byte_size) for group in groups]
+
+
 def read_batches(
-    paths: Sequence[Path], columns: Sequence[str] | None = None, *, rows: int = READ_BATCH_ROWS
+    paths: Sequence[Path],
+    columns: Sequence[str] | None = None,
+    *,
+    rows: int = READ_BATCH_ROWS,
+    groups: Sequence[int] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of these parts in order, a bounded batch at a time, with page checksums verified.
+
+    `groups` are the numbers of the row groups to read of each part, if not all.
 
     Raises DamagedPart where there would be fewer rows than were written, or none of a column.
     """
     for path in paths:
-        try:
-            yield from _batches_of(path, list(columns) if columns else None, rows)
-        except (pa.ArrowException, OSError) as error:
-            if (
-                isinstance(error, DamagedPart | FileNotFoundError)
-                or getattr(error, "errno", None) is not None
-            ):
-                raise
-            raise DamagedPart(path, str(error)) from error
+        with _damage_named(path):
+            yield from _batches_of(path, list(columns) if columns else None, rows, groups)
 
 
-def _batches_of(path: Path, columns: list[str] | None, rows: int) -> Iterator[pa.RecordBatch]:
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """What reading a part says of its content becomes DamagedPart; a disk's own errors stay."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, DamagedPart | FileNotFoundError) or getattr(error, "errno", None) is not None:
+            raise
+        raise DamagedPart(path, str(error)) from error
+
+
+def _batches_of(
+    path: Path, columns: list[str] | None, rows: int, groups: Sequence[int] | None
+) -> Iterator[pa.RecordBatch]:
     seen = 0
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         if missing := sorted(
             set(columns or ()) - set(file.schema_arrow.names)
         ):  # Arrow leaves them out unsaid
             raise DamagedPart(path, f"it has no column {', '.join(missing)}")
-        progress.reading(file.metadata.num_rows)
-        for batch in file.iter_batches(batch_size=rows, columns=columns):
+        wanted = range(file.num_row_groups) if groups is None else groups
+        expected = sum(file.metadata.row_group(number).num_rows for number in wanted)
+        progress.reading(expected)
+        for batch in file.iter_batches(batch_size=rows, row_groups=list(wanted), columns=columns):
             seen += batch.num_rows
             pieces = -(-batch.nbytes // READ_BATCH_BYTES)
             step = max(1, batch.num_rows // max(pieces, 1))
             yield from (batch.slice(start, step) for start in range(0, batch.num_rows, step))
             progress.advance(batch.num_rows)
-        if seen != file.metadata.num_rows:  # a damaged page header ends the file, for Arrow
-            raise DamagedPart(path, f"{seen} of its {file.metadata.num_rows} rows were found")
+        if seen != expected:  # a damaged page header ends the file, for Arrow
+            raise DamagedPart(path, f"{seen} of its {expected} rows were found")

@@ -130,11 +130,13 @@ class PartitionWriter:
 class Build:
     """How to make one partition: its digests, known beforehand, and the work, done only if they changed.
 
-    `digests` is a function since the inputs must be looked at while the partition is locked.
+    `digests` is a function since the inputs must be looked at while the partition is locked. `rows` counts
+    what `write` can make in ranges of rows.
     """
 
     digests: Callable[[], Digests]
     write: Callable[[PartitionWriter], None]
+    rows: Callable[[], int] = field(default=lambda: 0)
 
 
 @dataclass(frozen=True)

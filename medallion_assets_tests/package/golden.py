@@ -95,7 +95,8 @@ def written(
     writer = PartitionWriter(folder, Table("gold", "recipe", gold))
     batches: list[pa.RecordBatch] = schema.table(rows).to_batches(max_chunksize=batch_rows)
     packager = import_module(f"medallion_assets.package.units.{schema.name}")
-    packager.write(batches, Workshop(shipped(), ROOMY, gold, folder / "scratch", writer))
+    workshop = Workshop(shipped(), ROOMY, gold, folder / "scratch")
+    packager.write(packager.made(batches, workshop), workshop, writer)
     *parts, _ = writer.finish()
     return [part.sha256 for part in parts]
 

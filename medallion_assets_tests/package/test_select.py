@@ -18,12 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medallion_assets.package.choose import copies
+from medallion_assets.package.choose import copies, select
 from medallion_assets.package.choose.copies import RejectsOnce, repeated
-from medallion_assets.package.choose.select import FilterFailed, selected
+from medallion_assets.package.choose.select import FilterFailed, copies_of
 from medallion_assets.package.recipe import EVERYTHING, Selection
 from medallion_assets.records import content_id
 from medallion_assets.schemas import REJECTS, SFT_PAIRS
+from medallion_assets.storage.parts import read_batches
 
 Row = dict[str, Any]
 SOURCES = ("a", "b", "c")
@@ -67,7 +68,8 @@ def chosen(rows: Sequence[Row], selection: Selection) -> tuple[list[Row], list[R
         path = Path(folder) / "silver.parquet"
         pq.write_table(SFT_PAIRS.table(rows), path, row_group_size=50)
         writer = Kept()
-        batches = selected([path], selection, COLUMNS, schema=SFT_PAIRS, writer=writer)
+        often = copies_of([path], selection, schema=SFT_PAIRS, writer=writer)
+        batches = select.taken(read_batches([path], COLUMNS), often)
         return [row for batch in batches for row in batch.to_pylist()], writer.rejected
 
 

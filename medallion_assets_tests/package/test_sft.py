@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from medallion_assets.package.recipe import Packaging, Workshop
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.package.tokens.tokenizer import TokenizerSpec
-from medallion_assets.package.units.sft_pairs import write
+from medallion_assets.package.units.sft_pairs import made, write
 from medallion_assets.schemas import SFT_PAIRS
 from medallion_assets.schemas_gold import GOLD_SFT
 from medallion_assets.storage.store import PartitionStore, PartitionWriter, Table
@@ -165,7 +165,8 @@ def written(
     folder.mkdir()
     schema = replace(GOLD_SFT, row_group_rows=row_group_rows)
     writer = PartitionWriter(folder, Table("gold", "recipe", schema))
-    write(batches, Workshop(shipped(), Packaging(64), schema, folder / "scratch", writer))
+    workshop = Workshop(shipped(), Packaging(64), schema, folder / "scratch")
+    write(made(batches, workshop), workshop, writer)
     *parts, _ = writer.finish()
     return folder / parts[0].name, [part.sha256 for part in parts]
 

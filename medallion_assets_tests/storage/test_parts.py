@@ -22,6 +22,7 @@ from medallion_assets.storage.manifest import Part
 from medallion_assets.storage.parts import (
     READ_BATCH_BYTES,
     ROW_GROUP_BYTES,
+    MappedPartWriter,
     PartWriter,
     SchemaMismatch,
     group_ends,
@@ -73,17 +74,23 @@ ROWS = st.lists(
 )
 
 
-def write_part(folder: Path, schema: TableSchema, *batches: pa.Table) -> Part:
-    writer = PartWriter(folder, schema, label="part")
+def write_part(
+    folder: Path, schema: TableSchema, *batches: pa.Table, kind: type[PartWriter] = PartWriter
+) -> Part:
+    writer = kind(folder, schema, label="part")
     for batch in batches:
         writer.write(batch)
     return writer.finish()
 
 
+@pytest.mark.parametrize("kind", [PartWriter, MappedPartWriter])
 @given(data=st.data(), rows=ROWS)
 @settings(max_examples=60, deadline=None)
 def test_the_bytes_of_a_part_depend_on_its_rows_alone(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, rows: list[dict[str, Any]]
+    kind: type[PartWriter],
+    tmp_path_factory: pytest.TempPathFactory,
+    data: st.DataObject,
+    rows: list[dict[str, Any]],
 ) -> None:
     folder = tmp_path_factory.mktemp("part")
     whole = EVERYTHING.table(rows)
@@ -92,7 +99,7 @@ def test_the_bytes_of_a_part_depend_on_its_rows_alone(
     sliced = [whole.slice(start, end - start) for start, end in bounds]
     rebuilt = [EVERYTHING.table(rows[start:end]) for start, end in bounds]
     ways = [[whole], sliced, rebuilt, [pa.concat_tables(rebuilt)]]
-    assert len({write_part(folder, EVERYTHING, *batches) for batches in ways}) == 1
+    assert len({write_part(folder, EVERYTHING, *batches, kind=kind) for batches in ways}) == 1
 
 
 @pytest.mark.parametrize("batch_rows", [1, 700, 1023, 6001])

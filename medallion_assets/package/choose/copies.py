@@ -6,7 +6,7 @@ Belongs here: what repeating means for rows and for rejects. Does not: who is re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -20,7 +20,7 @@ from medallion_assets.storage.parts import READ_BATCH_BYTES, READ_BATCH_ROWS, gr
 Copies = np.ndarray[Any, np.dtype[np.int32]]
 
 
-def repeated(batches: Iterator[pa.RecordBatch], copies: Copies) -> Iterator[pa.RecordBatch]:
+def repeated(batches: Iterable[pa.RecordBatch], copies: Copies) -> Iterator[pa.RecordBatch]:
     """Each record as often as `copies` says, next to each other; again in batches that are bounded."""
     first = 0
     for batch in batches:

@@ -11,7 +11,7 @@ batch and no partition can change what is chosen.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,28 +85,28 @@ class Verdicts:
         return pa.Table.from_arrays(columns, schema=schema)
 
 
-def selected(
-    paths: Sequence[Path],
-    selection: Selection,
-    columns: Sequence[str],
-    *,
-    schema: TableSchema,
-    writer: Sink,
-) -> Iterator[pa.RecordBatch]:
-    """The chosen records in stored order, with these columns; one that is taken n times comes n times.
+def copies_of(
+    paths: Sequence[Path], selection: Selection, *, schema: TableSchema, writer: Sink
+) -> Copies | None:
+    """How often each record is taken, in stored order; None where each is taken once.
 
-    What is left out goes to the writer first, as rejects; `schema` is that of the files.
+    What is left out goes to the writer, as rejects; `schema` is that of the files.
     """
     if selection == EVERYTHING:
-        yield from read_batches(paths, columns)
-        return
+        return None
     counted = [np.zeros(0, np.int32)]
     for verdicts in verdicts_on(paths, selection, schema):
         writer.rejects(verdicts.rejects())
         counted.append(verdicts.copies)
-    copies = np.concatenate(counted)
-    if copies.any():
-        yield from repeated(read_batches(paths, columns), copies)
+    return np.concatenate(counted)
+
+
+def taken(batches: Iterable[pa.RecordBatch], copies: Copies | None) -> Iterator[pa.RecordBatch]:
+    """The records of these batches; one that is taken n times comes n times."""
+    if copies is None:
+        yield from batches
+    elif copies.any():
+        yield from repeated(batches, copies)
 
 
 def verdicts_on(paths: Sequence[Path], selection: Selection, schema: TableSchema) -> Iterator[Verdicts]:

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from medallion_assets.package.conversations import encoded, prompts_encoded
-from medallion_assets.package.finished import kept_of, rejects_of, rows_of, write_rows
+from medallion_assets.package.finished import Made, kept_of, rejects_of, rows_of, write_rows
 from medallion_assets.package.list_columns import lists
-from medallion_assets.package.recipe import Packaging, Workshop
+from medallion_assets.package.recipe import Packaging, Sink, Workshop
 from medallion_assets.package.render.spoken import CONTEXT, Outcome, encoded_by_speech, ids_of, joined, spoken
 from medallion_assets.package.tokens.encode import Signed
 from medallion_assets.records import Rejected
@@ -41,13 +41,14 @@ class Pair:
     truncated: bool = False
 
 
-def write(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> None:
+def write(made: Iterable[Made], workshop: Workshop, writer: Sink) -> None:
     """Every silver record is a row or a reject."""
     lengths = [f"{name}_length" for name in TURNS]
-    write_rows(_made(silver, workshop), workshop, tokens=lengths)
+    write_rows(made, workshop, writer, tokens=lengths)
 
 
-def _made(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> Iterator[tuple[pa.Table, pa.Table]]:
+def made(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> Iterator[Made]:
+    """Batch by batch."""
     here, asked, answered = tee(silver, 3)
     core = workshop.tokenizer
     prompts = encoded_by_speech(map(_pairs, asked), "prompt", prompts_encoded, core)

@@ -5,4 +5,4 @@ from __future__ import annotations
 from medallion_assets.package.units import rl_prompts
 
 COLUMNS = (*rl_prompts.COLUMNS, "attempts", "solved", "pass_rate")
-write = rl_prompts.write
+made, write = rl_prompts.made, rl_prompts.write

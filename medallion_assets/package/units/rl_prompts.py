@@ -13,8 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 from medallion_assets.package.conversations import prompts_encoded
-from medallion_assets.package.finished import kept_of, rejects_of, rows_of, write_rows
-from medallion_assets.package.recipe import Workshop
+from medallion_assets.package.finished import Made, kept_of, rejects_of, rows_of, write_rows
+from medallion_assets.package.recipe import Sink, Workshop
 from medallion_assets.package.render.spoken import Outcome, encoded_by_speech, spoken
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import ORIGIN_AND_ID
@@ -28,12 +28,13 @@ VERL_NAMES = {"gsm8k": "openai/gsm8k"}
 INDEX_HEX_DIGITS = 13
 
 
-def write(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> None:
+def write(made: Iterable[Made], workshop: Workshop, writer: Sink) -> None:
     """Every silver record is a row or a reject."""
-    write_rows(_made(silver, workshop), workshop, tokens=["prompt_length"])
+    write_rows(made, workshop, writer, tokens=["prompt_length"])
 
 
-def _made(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> Iterator[tuple[pa.Table, pa.Table]]:
+def made(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> Iterator[Made]:
+    """Batch by batch."""
     here, asked = tee(silver)
     prompts = encoded_by_speech(asked, "prompt", prompts_encoded, workshop.tokenizer)
     for batch, outcomes in zip(here, prompts, strict=True):

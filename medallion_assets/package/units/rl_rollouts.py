@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from medallion_assets.package.conversations import encoded
 from medallion_assets.package.drawn import LOGGED, Drawn, fitting, logged, written
-from medallion_assets.package.finished import kept_of, rejects_of, rows_of, write_rows
+from medallion_assets.package.finished import Made, kept_of, rejects_of, rows_of, write_rows
 from medallion_assets.package.list_columns import lists
-from medallion_assets.package.recipe import Workshop
+from medallion_assets.package.recipe import Sink, Workshop
 from medallion_assets.package.render.spoken import Outcome, joined
 from medallion_assets.records import Rejected, content_id
 from medallion_assets.schemas import MESSAGE, MESSAGES, ORIGIN_AND_ID, TableSchema
@@ -28,12 +28,13 @@ REWARDS = ("reward", "reward_origin", "logged_reward", "advantage", "finish_reas
 COLUMNS = (*ORIGIN_AND_ID, *NAMES, "prompt", "completion", *LOGGED, *REWARDS)
 
 
-def write(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> None:
+def write(made: Iterable[Made], workshop: Workshop, writer: Sink) -> None:
     """Every silver record is a row or a reject."""
-    write_rows(_made(silver, workshop), workshop, tokens=["length"])
+    write_rows(made, workshop, writer, tokens=["length"])
 
 
-def _made(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> Iterator[tuple[pa.Table, pa.Table]]:
+def made(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> Iterator[Made]:
+    """Batch by batch."""
     here, there = tee(silver)
     encodings = encoded(map(_conversations, there), workshop.tokenizer)
     for batch, outcomes in zip(here, encodings, strict=True):

@@ -7,32 +7,47 @@ length and of packing (too_long.py, pack.py) or where the rows go (stage.py).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from medallion_assets.package.conversations import UNSHOWN_TURNS, Outcomes, Row, encoded
-from medallion_assets.package.list_columns import list_array
+from medallion_assets.package.finished import Made
+from medallion_assets.package.list_columns import borders, lengths, list_array, lists
 from medallion_assets.package.packing.documents import Documents
 from medallion_assets.package.packing.pack import PACKINGS
-from medallion_assets.package.packing.too_long import ranges_of
-from medallion_assets.package.recipe import Packaging, Workshop
-from medallion_assets.package.tokens.encode import ids_and_labels
+from medallion_assets.package.packing.too_long import Range, ranges_of
+from medallion_assets.package.recipe import Packaging, Sink, Workshop
+from medallion_assets.package.tokens.encode import Signed, ids_and_labels
 from medallion_assets.records import Rejected
 from medallion_assets.schemas import ORIGIN_AND_ID, REJECTS, TableSchema
+from medallion_assets.schemas_gold import IDS
 
 COLUMNS = (*ORIGIN_AND_ID, "messages", "tools")
+# A record's id, its tokens, and start and end of each of its documents, one after the other.
+CUT = pa.schema([("record_id", pa.string()), ("signed", IDS), ("ranges", IDS)])
+Document = tuple[str, Signed, Sequence[Range]]
 
 
-def write(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> None:
+def made(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> Iterator[Made]:
+    """Batch by batch, the documents and the rejects; and what is told of the records, beside those."""
+    for outcomes in encoded(silver, workshop.tokenizer):
+        unshown = sum(row[UNSHOWN_TURNS] for row, kept in outcomes if not isinstance(kept, Rejected))
+        yield *_cut(outcomes, workshop.packaging), pa.table({UNSHOWN_TURNS: pa.array([unshown], pa.int64())})
+
+
+def write(made: Iterable[Made], workshop: Workshop, writer: Sink) -> None:
     """Packs a partition: every record ends in bins, whole unless long ones are cut, or in the rejects."""
-    rules, schema, writer = workshop.packaging, workshop.schema, workshop.writer
+    rules, schema = workshop.packaging, workshop.schema
     unshown = 0
     with Documents(workshop.scratch) as documents:
-        for outcomes in encoded(silver, workshop.tokenizer):
-            writer.rejects(REJECTS.table(_kept(outcomes, documents, rules)))
-            unshown += sum(row[UNSHOWN_TURNS] for row, kept in outcomes if not isinstance(kept, Rejected))
+        for cut, rejects, told in made:
+            writer.rejects(rejects)
+            for document in _documents(cut):
+                documents.append(*document)
+            unshown += sum(told.column(UNSHOWN_TURNS).to_pylist())
         bins = planned(documents, rules)
         for rows in packed_rows(bins, documents, schema):
             writer.rows(rows)
@@ -53,8 +68,9 @@ def packed_rows(
         yield _row_group(bins[start : start + schema.row_group_rows], documents, schema)
 
 
-def _kept(outcomes: Outcomes, documents: Documents, rules: Packaging) -> list[dict[str, Any]]:
-    """Puts what goes on among the documents; returns the rejects of the others."""
+def _cut(outcomes: Outcomes, rules: Packaging) -> tuple[pa.Table, pa.Table]:
+    """What goes on, with its ranges, and the rejects of the others."""
+    kept: list[Document] = []
     rejects = []
     for row, outcome in outcomes:
         if isinstance(outcome, Rejected):
@@ -62,8 +78,24 @@ def _kept(outcomes: Outcomes, documents: Documents, rules: Packaging) -> list[di
         elif isinstance(ranges := ranges_of(outcome, rules), Rejected):
             rejects.append(_reject(row, ranges))
         else:
-            documents.append(row["record_id"], outcome, ranges)
-    return rejects
+            kept.append((row["record_id"], outcome, ranges))
+    columns = [
+        pa.array([record_id for record_id, _, _ in kept], pa.string()),
+        lists([signed for _, signed, _ in kept], IDS),
+        lists([np.array(ranges, np.int32).ravel() for _, _, ranges in kept], IDS),
+    ]
+    return pa.Table.from_arrays(columns, schema=CUT), REJECTS.table(rejects)
+
+
+def _documents(cut: pa.Table) -> Iterator[Document]:
+    """Of each record its id, its tokens and their ranges, as _cut has put them down."""
+    for batch in cut.to_batches():
+        ids, tokens, ranges = batch.columns
+        signed, pairs = tokens.flatten().to_numpy(), ranges.flatten().to_numpy().reshape(-1, 2).tolist()
+        of_tokens = pairwise(borders(lengths(tokens)).tolist())
+        of_pairs = pairwise((borders(lengths(ranges)) // 2).tolist())
+        for record_id, (a, b), (c, d) in zip(ids.to_pylist(), of_tokens, of_pairs, strict=True):
+            yield record_id, signed[a:b], pairs[c:d]
 
 
 def _row_group(bins: Sequence[Sequence[int]], documents: Documents, schema: TableSchema) -> pa.Table:
