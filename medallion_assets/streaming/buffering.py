@@ -26,7 +26,7 @@ from medallion_assets.streaming.chunks import (
 )
 from medallion_assets.streaming.places import Places, held
 from medallion_assets.streaming.positions import POSITION, read_position
-from medallion_assets.streaming.pressure import Bounds, Reader, Removal
+from medallion_assets.streaming.pressure import Bounds, Reader
 from medallion_assets.streaming.status import StatusFile
 
 # With a trainer that lags, a poll waits for it so long; the stream is never held up for good.
@@ -49,7 +49,7 @@ class Shelf:
             newest = risen(last.newest if last is not None else {}, highest_in(rows))
             fresh = rows.filter(within(rows, newest, self._max_lag))
             if stale := rows.num_rows - fresh.num_rows:
-                self._status.dropped(pressure.STALE, stale, "on arrival")
+                self._status.drop(pressure.STALE, stale)
             if fresh.num_rows:
                 self._buffer.publish(fresh, Label(newest, self._max_lag, plan))
                 self._status.status.offered += fresh.num_rows
@@ -61,9 +61,9 @@ class Shelf:
         while True:
             with self._buffer.publishing():
                 chunks = self._buffer.chunks()
-                for removal in pressure.read_by_all(chunks, self._readers(alive=False)):
-                    self._buffer.remove(removal.chunk)
-                    chunks.remove(removal.chunk)
+                for chunk in pressure.read_by_all(chunks, self._readers(alive=False)):
+                    self._buffer.remove(chunk)
+                    chunks.remove(chunk)
             is_full = pressure.is_filling(chunks, self._bounds)
             if not is_full or time.monotonic() >= end:
                 return
@@ -73,17 +73,17 @@ class Shelf:
 
     def _remove_what_must(self, newest: Mapping[str, int]) -> None:
         chunks = self._buffer.chunks()
-        for removal in pressure.too_many(chunks, self._bounds, newest, self._highest_of, self._max_lag):
-            self._let_go(removal)
+        removals = pressure.too_many(chunks, self._bounds, newest, self._highest_of, self._max_lag)
+        readers = self._readers(alive=False) if removals else []
+        for removal in removals:
+            if not readers or any(each.chunk <= removal.chunk.number for each in readers):
+                self._status.drop(removal.why, removal.chunk.rows)
+        if removals:
+            self._status.tell_dropped()
+        for removal in removals:
+            self._buffer.remove(removal.chunk)
         numbers = {chunk.number for chunk in chunks}
         self._highest = {number: each for number, each in self._highest.items() if number in numbers}
-
-    def _let_go(self, removal: Removal) -> None:
-        """Of what trainers have read already, nothing is lost."""
-        chunk, readers = removal.chunk, self._readers(alive=False)
-        if removal.why is not None and (not readers or any(each.chunk <= chunk.number for each in readers)):
-            self._status.dropped(removal.why, chunk.rows, f"chunk {chunk.number}")
-        self._buffer.remove(chunk)
 
     def _highest_of(self, chunk: Chunk) -> Versions:
         if chunk.number not in self._highest:

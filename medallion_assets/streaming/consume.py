@@ -144,6 +144,7 @@ class Consumer:
         lines = lines_in(self._journal.path)
         if lines:
             self._land(lines)
+            self._status.tell_dropped()
             self._journal.clear()
             self._owed += self._held
             self._held.clear()
@@ -169,12 +170,14 @@ class Consumer:
         """What was polled in an earlier life, or by members that are dead: offered once more, since nobody
         knows whether it was, and landed. Trainers know what they were given."""
         self._land(self._taken_on(self._folder))
+        self._status.tell_dropped()
         self._journal.clear()
         for folder in sorted(self._setup.places.members.glob("*")):
             if folder != self._folder:
                 with held(folder) as is_free:
                     if is_free and (lines := self._taken_on(folder)):
                         self._land(lines)
+                        self._status.tell_dropped()
                         (folder / JOURNAL).unlink()
 
     def _taken_on(self, folder: Path) -> list[bytes]:

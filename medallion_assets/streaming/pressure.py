@@ -14,6 +14,8 @@ from medallion_assets.streaming.chunks import Chunk
 STALE, FULL = "stale_policy", "buffer_full"
 # Of the bounds: before anything is dropped, a trainer gets time.
 SLOW_FROM = 0.8
+# What has to go goes in a few large steps, each of which is told on the disk.
+ROOM_TO = 0.9
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,10 @@ class Reader:
 
 @dataclass(frozen=True)
 class Removal:
-    """`why` is None where every trainer has read the chunk: nothing is lost."""
+    """What goes though a trainer may not have read it."""
 
     chunk: Chunk
-    why: str | None
+    why: str
 
 
 def exceeds(chunks: Sequence[Chunk], bounds: Bounds, share: float = 1.0) -> bool:
@@ -47,12 +49,12 @@ def is_filling(chunks: Sequence[Chunk], bounds: Bounds) -> bool:
     return exceeds(chunks, bounds, SLOW_FROM)
 
 
-def read_by_all(chunks: Sequence[Chunk], readers: Sequence[Reader]) -> list[Removal]:
+def read_by_all(chunks: Sequence[Chunk], readers: Sequence[Reader]) -> list[Chunk]:
     """Without any trainer nothing was read. The last chunk stays: it knows the number of the next."""
     if not readers:
         return []
     least = min(reader.chunk for reader in readers)
-    return [Removal(chunk, None) for chunk in chunks[:-1] if chunk.number < least]
+    return [chunk for chunk in chunks[:-1] if chunk.number < least]
 
 
 def too_many(
@@ -70,7 +72,7 @@ def too_many(
         if is_stale(highest(chunk), newest, max_lag):
             left.remove(chunk)
             removals.append(Removal(chunk, STALE))
-    while len(left) > 1 and exceeds(left, bounds):
+    while len(left) > 1 and exceeds(left, bounds, ROOM_TO):
         removals.append(Removal(left.pop(0), FULL))
     return removals
 

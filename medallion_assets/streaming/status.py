@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -50,6 +51,13 @@ class Status(msgspec.Struct, kw_only=True):
         return sum(each for each in self.lag.values() if each is not None)
 
 
+class Dropped(msgspec.Struct):
+    """A line of the log: how many rows, by reason, since the line before."""
+
+    at: float
+    rows: dict[str, int]
+
+
 def count(into: dict[str, int], more: Mapping[str, int]) -> None:
     for reason, number in more.items():
         into[reason] = into.get(reason, 0) + number
@@ -65,7 +73,9 @@ class StatusFile:
         fresh = Status(stream=stream, member=member, started_at=time.time(), moved_at=time.time())
         for name in ("state", "host", "pid", "started_at", "moved_at", "trouble", "trouble_since"):
             setattr(self.status, name, getattr(fresh, name))
+        self.status.dropped = dict(_dropped(folder / DROPPED))
         self._written = 0.0
+        self._to_tell: dict[str, int] = {}
 
     def beat(self, *, at_once: bool = False) -> None:
         """Whole or not at all, but not synced: a sign of life is for the living."""
@@ -77,14 +87,20 @@ class StatusFile:
         temporary.write_bytes(msgspec.json.encode(self.status))
         os.replace(temporary, self._folder / NAME)
 
-    def dropped(self, why: str, rows: int, what: str) -> None:
-        """What trainers are not offered, on the disk before it is gone; bronze has it all the same."""
-        line = msgspec.json.encode({"at": time.time(), "why": why, "rows": rows, "what": what}) + b"\n"
-        with (self._folder / DROPPED).open("ab") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+    def drop(self, why: str, rows: int) -> None:
+        """What trainers are not offered, to be told for good before it leaves the journal: whoever takes a
+        journal on counts it again. Bronze has it all the same."""
         count(self.status.dropped, {why: rows})
+        count(self._to_tell, {why: rows})
+
+    def tell_dropped(self) -> None:
+        """On the disk when it returns."""
+        if self._to_tell:
+            with (self._folder / DROPPED).open("ab") as file:
+                file.write(msgspec.json.encode(Dropped(at=time.time(), rows=self._to_tell)) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            self._to_tell = {}
 
     def in_trouble(self, what: str | None) -> None:
         if what is not None and self.status.trouble is None:
@@ -92,6 +108,15 @@ class StatusFile:
         if what is None:
             self.status.trouble_since = None
         self.status.trouble = what
+
+
+def _dropped(log: Path) -> dict[str, int]:
+    """All that was ever told, but for a line that a crash tore."""
+    found: dict[str, int] = {}
+    for line in log.read_bytes().splitlines() if log.exists() else ():
+        with suppress(msgspec.DecodeError):
+            count(found, msgspec.json.decode(line, type=Dropped).rows)
+    return found
 
 
 def read_status(path: Path) -> Status | None:

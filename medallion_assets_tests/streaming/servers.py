@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from medallion_assets.roots import project_folder
+from medallion_assets.streaming.status import statuses
 from medallion_assets_tests.instance import wait_for
 from medallion_assets_tests.streaming.given import configuration
 
@@ -132,6 +133,17 @@ class Member:
     @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
+
+    def is_in(self, members: Path) -> bool:
+        """Whether it has given a sign of life there, in this life of its."""
+        assert self._process is not None
+        return any(each.pid == self._process.pid for each in statuses(members))
+
+    def resident_mib(self) -> float:
+        """Of the process, where it runs."""
+        assert self._process is not None
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
     @property
     def log(self) -> str:
