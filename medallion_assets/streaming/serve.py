@@ -80,8 +80,11 @@ def load_stream(
             from medallion_assets.streaming.replay import replayed
 
             yield from replayed(places, folder, first=after + 1, data=_data(data))
-        while (step := reading.next(rows, patience)) is not None:
-            yield step
+        try:
+            while (step := reading.next(rows, patience)) is not None:
+                yield step
+        finally:
+            reading.close()
 
 
 def replay(
@@ -157,6 +160,10 @@ class Reading:
             if end is not None and time.monotonic() >= end:
                 return None
             time.sleep(LOOK_EVERY_SECONDS)
+
+    def close(self) -> None:
+        self._tell(at_once=True)
+        self._memory.keep(self._folder)
 
     def _count(self) -> int:
         return 0 if self._waiting is None else self._waiting.num_rows

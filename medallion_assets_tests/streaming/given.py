@@ -26,31 +26,37 @@ from medallion_assets.streaming.consume import Consumer, Setup
 from medallion_assets.streaming.journal import Journal
 
 MAX_LAG = 4
+NAMES = ("prompt", "completion", "answer", "run", "step", "sample", "policy_version", "id")
+SOURCE = {
+    "name": "rollouts",
+    "unit": "rl_rollouts",
+    "format": "mapping",
+    "fields": {name: name for name in NAMES},
+    "verifier": "gsm8k",
+}
 STREAM = {"name": "live", "source": "rollouts", "broker": "redis", "topic": "rl:live"}
 
 
 def configuration(**stream: Any) -> dict[str, Any]:
     return {
         "start_date": "2024-09-01",
-        "sources": [
-            {"name": "rollouts", "unit": "rl_rollouts", "format": "verl_rollouts", "verifier": "gsm8k"}
-        ],
+        "sources": [SOURCE],
         "rollouts": {"max_policy_lag": MAX_LAG},
         "streams": [STREAM | stream],
     }
 
 
 def rollout(number: int, *, version: int = 1, run: str = "a", answer: int = 4) -> bytes:
-    """A message whose answer is right where it is 4; its uid says which one it is."""
+    """A message whose answer is right where it is 4; its id says which one it is."""
     row = {
-        "input": f"user\nWhat is {number} - {number} + 4?\nassistant\n",
-        "output": f"It is #### {answer}",
-        "gts": "4",
-        "score": 0.0,
+        "prompt": f"What is {number} - {number} + 4?",
+        "completion": f"It is #### {answer}",
+        "answer": "4",
+        "run": run,
         "step": version,
-        "run_name": run,
+        "sample": number,
         "policy_version": version,
-        "uid": f"{run}-{number}",
+        "id": f"{run}-{number}",
     }
     return json.dumps(row).encode()
 

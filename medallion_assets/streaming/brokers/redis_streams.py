@@ -76,9 +76,14 @@ class RedisStream:
                 self._redis.xack(self._key, self._group, *(each.offset for each in chosen))
 
     def lag(self) -> Lag:
+        """Redis loses count when it restarts; that nothing is left it always knows."""
         with self._answered():
+            last = self._redis.xinfo_stream(self._key)["last-generated-id"]
             groups: Any = self._redis.xinfo_groups(self._key)
-        return Lag({0: each.get("lag") for each in groups if each["name"] == self._group.encode()})  # noqa: B035
+        ours = next((each for each in groups if each["name"] == self._group.encode()), None)
+        if ours is None:
+            return Lag()
+        return Lag({0: 0 if ours["last-delivered-id"] == last else ours.get("lag")})
 
     def close(self) -> None:
         with suppress(self._errors.RedisError, OSError):

@@ -150,14 +150,16 @@ def _drain(ground: Ground) -> None:
 
     def is_quiet() -> bool:
         ground.look()
-        return time.time() - diary.stat().st_mtime > QUIET_SECONDS and _waiting(ground) == 0
+        return time.time() - diary.stat().st_mtime > QUIET_SECONDS and not _is_waiting(ground)
 
     wait_for(is_quiet, seconds=DRAIN_SECONDS, what="the trainer to have read everything")
 
 
-def _waiting(ground: Ground) -> int:
-    groups = ground.redis.client().xinfo_groups(sent.KEY)
-    return sum(group["lag"] or 0 for group in groups)
+def _is_waiting(ground: Ground) -> bool:
+    """Whether the broker has given out everything: Redis' own count of the rest is lost when it restarts."""
+    client = ground.redis.client()
+    last = client.xinfo_stream(sent.KEY)["last-generated-id"]
+    return any(group["last-delivered-id"] != last for group in client.xinfo_groups(sent.KEY))
 
 
 @contextmanager

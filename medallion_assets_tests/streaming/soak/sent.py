@@ -35,14 +35,14 @@ def is_right(number: int) -> bool:
 def rollout(number: int, sent_at: float) -> bytes:
     answered = _answer(number) + (not is_right(number))
     row = {
-        "input": f"user\nQuestion {number}: {number % 97} + {number % 89}?\nassistant\n",
-        "output": f"Adding the two numbers of question {number}.\n#### {answered}",
-        "gts": str(_answer(number)),
-        "score": 0.0,
+        "prompt": f"Question {number}: {number % 97} + {number % 89}?",
+        "completion": f"Adding the two numbers of question {number}.\n#### {answered}",
+        "answer": str(_answer(number)),
+        "run": "soak",
         "step": number // 256,
-        "run_name": "soak",
+        "sample": number % 256,
         "policy_version": version_of(number),
-        "uid": f"{number}@{sent_at:.3f}",
+        "id": f"{number}@{sent_at:.3f}",
     }
     return json.dumps(row).encode()
 

@@ -77,7 +77,7 @@ class Soaked:
             store.append(table, key, source.bronze.builds(store, [key], inventory)[key])
             for batch in store.batches(table, key, columns=["raw"]):
                 lines = (msgspec.json.decode(raw) for raw in batch.column("raw").to_pylist())
-                found.update(parsed(line["message"]["uid"])[0] for line in lines)
+                found.update(parsed(line["message"]["id"])[0] for line in lines)
         return found
 
     @cached_property
