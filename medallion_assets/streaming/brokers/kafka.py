@@ -16,7 +16,7 @@ from medallion_assets.streaming.brokers import Lag, Limit, Membership, Message, 
 from medallion_assets.streaming.errors import BrokerDown, MissingExtra, StreamError
 
 # A consumer that died is noticed after so long; one that comes back under its name earlier keeps its own.
-SESSION_MS = 10_000
+SESSION_MS, HEARTBEAT_MS = 10_000, 1_000
 FETCHED_KILOBYTES = 32 << 10
 # Not ours any more: somebody else will be given what we could not commit.
 LOST = (
@@ -146,6 +146,7 @@ def _properties(membership: Membership) -> dict[str, str | int]:
     ours: dict[str, str | int] = {
         "client.id": f"medallion-{membership.member}",
         "session.timeout.ms": SESSION_MS,
+        "heartbeat.interval.ms": HEARTBEAT_MS,
         "queued.max.messages.kbytes": FETCHED_KILOBYTES,
         "fetch.wait.max.ms": 100,
         "isolation.level": "read_committed",
