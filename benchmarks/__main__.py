@@ -25,6 +25,7 @@ from benchmarks import (
     near_duplicates,
     packing,
     range_overhead,
+    stream,
     whole_path,
 )
 from benchmarks.measure import Cost, median_of, run
@@ -146,6 +147,7 @@ if __name__ == "__main__":
         "audit": audit.main,
         "micro_batch": micro_batch.main,
         "range_overhead": range_overhead.main,
+        "stream": stream.main,
     }
     for chosen in sys.argv[1:] or benchmarks:
         with tempfile.TemporaryDirectory() as folder:

@@ -20,6 +20,7 @@ from medallion_assets.streaming.chunks import (
     Gone,
     Label,
     Versions,
+    fresh,
     highest_in,
     highest_of,
     risen,
@@ -47,12 +48,13 @@ class Shelf:
         with self._buffer.publishing():
             last = self._buffer.label()
             newest = risen(last.newest if last is not None else {}, highest_in(rows))
-            fresh = rows.filter(within(rows, newest, self._max_lag))
-            if stale := rows.num_rows - fresh.num_rows:
+            label = Label(newest, self._max_lag, plan)
+            chosen = rows.filter(pa.array(fresh(rows, label), pa.bool_()))
+            if stale := rows.num_rows - chosen.num_rows:
                 self._status.drop(pressure.STALE, stale)
-            if fresh.num_rows:
-                self._buffer.publish(fresh, Label(newest, self._max_lag, plan))
-                self._status.status.offered += fresh.num_rows
+            if chosen.num_rows:
+                self._buffer.publish(chosen, label)
+                self._status.status.offered += chosen.num_rows
             self._remove_what_must(newest)
 
     def make_room(self, wait: Callable[[], None]) -> None:
@@ -106,12 +108,3 @@ class Shelf:
 def _is_held(folder: Path) -> bool:
     with held(folder) as is_free:
         return not is_free
-
-
-def within(rows: pa.Table, newest: Mapping[str, int], max_lag: int) -> pa.Array:
-    """By row, whether its policy is at most so many versions behind the newest of its run."""
-    runs, versions = (rows.column(name).to_pylist() for name in ("run", "policy_version"))
-    return pa.array(
-        [newest.get(run, version) - version <= max_lag for run, version in zip(runs, versions, strict=True)],
-        pa.bool_(),
-    )

@@ -147,6 +147,13 @@ def highest_in(rows: pa.Table) -> Versions:
     return found
 
 
+def fresh(rows: pa.Table, label: Label) -> list[bool]:
+    """By row, whether its policy is near enough to the newest of its run."""
+    runs, versions = (rows.column(name).to_pylist() for name in ("run", "policy_version"))
+    newest, most = label.newest, label.max_lag
+    return [newest.get(run, v) - v <= most for run, v in zip(runs, versions, strict=True)]
+
+
 def risen(newest: Versions, seen: Mapping[str, int]) -> Versions:
     """With what was seen now; the runs heard of last stand last."""
     rest = {run: version for run, version in newest.items() if run not in seen}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,17 +60,24 @@ class Consumer:
         self._shelf = Shelf(setup.places, setup.config.buffer, setup.max_policy_lag, self._status)
         self._held: set[Position] = set()  # polled, and not landed yet
         self._owed: list[Position] = []  # landed, or recognised, and not acknowledged yet
+        self._is_broken = False
         self._pause, self._lag_at = FIRST_PAUSE_SECONDS, 0.0
-        self._broker = connect(Membership(setup.config, member, self.land))
+        self._broker = connect(Membership(setup.config, member, self._let_go))
 
     def run(self, is_over: Callable[[], bool]) -> None:
         """Until it is over; then everything polled is landed and acknowledged."""
-        self._keep_plan()
-        self._recover()
-        self._status.beat(at_once=True)
-        while not is_over():
-            self._turn(is_over)
-        self._end()
+        try:
+            self._keep_plan()
+            self._recover()
+            self._status.beat(at_once=True)
+            while not is_over():
+                self._turn(is_over)
+            self._end()
+        except BaseException:
+            self._is_broken = True  # to leave the group, nothing more is tried
+            with suppress(Exception):
+                self._broker.close()
+            raise
 
     def _turn(self, is_over: Callable[[], bool]) -> None:
         try:
@@ -138,6 +146,10 @@ class Consumer:
         return journal.rows > 0 and (
             journal.rows >= bounds.rows or journal.bytes >= bounds.bytes or journal.seconds >= bounds.seconds
         )
+
+    def _let_go(self) -> None:
+        if not self._is_broken:
+            self.land()
 
     def land(self, *, acknowledge: bool = True) -> None:
         """What is in the journal, whatever became of its partitions: what others landed is left out."""

@@ -62,6 +62,8 @@ def recalled(folder: Path) -> Memory:
     path = folder / NAME
     memory = msgspec.json.decode(path.read_bytes(), type=Memory) if path.exists() else Memory()
     log = folder / LOG
+    if memory.log_bytes > (log.stat().st_size if log.exists() else 0):
+        memory = Memory()  # the log was restored from an older copy, and the log is the truth
     for step in read_log(log, start=memory.log_bytes):
         memory.learn(step, log.stat().st_size)
     return memory

@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from medallion_assets.roots import Roots
-from medallion_assets.streaming.chunks import Buffer, Chunk, Gone, Label, label_of, read
+from medallion_assets.streaming.chunks import Buffer, Chunk, Gone, Label, fresh, label_of, read
 from medallion_assets.streaming.errors import NoStream, NotAsServed, StreamInUse
 from medallion_assets.streaming.memory import STEPS_BETWEEN, recalled
 from medallion_assets.streaming.places import Places, held, streams_folder
@@ -140,6 +140,7 @@ class Reading:
         self._cursor = self._memory.cursor  # of what is to be read next
         self._waiting: pa.Table | None = None  # read, and not given yet
         self._waiting_keys: set[str] = set()
+        self._looked_at: Label | None = None  # what all that waits was last held against
         self._skipped: Counter[str] = Counter()
         self._told = 0.0
         self._tell(at_once=True)
@@ -154,7 +155,7 @@ class Reading:
                 self._drop_stale(label)
                 if self._count() >= rows:
                     return self._given(rows, label)
-                if self._read_next(chunks):
+                if self._read_next(chunks, label):
                     continue
             self._tell()
             if end is not None and time.monotonic() >= end:
@@ -168,7 +169,7 @@ class Reading:
     def _count(self) -> int:
         return 0 if self._waiting is None else self._waiting.num_rows
 
-    def _read_next(self, chunks: list[Chunk]) -> bool:
+    def _read_next(self, chunks: list[Chunk], label: Label) -> bool:
         """Whether a chunk was there to be read."""
         if chunks and self._cursor.chunk > chunks[-1].number + 1:
             self._cursor = Cursor(0, 0)  # somebody emptied the folder, and numbers began anew
@@ -183,29 +184,28 @@ class Reading:
             self._skipped[MISSED] += chunk.number - self._cursor.chunk
         first = self._cursor.row if chunk.number == self._cursor.chunk else 0
         self._cursor = Cursor(chunk.number + 1, 0)
-        self._wait_with(_placed(table, chunk.number, plan).slice(first))
+        self._wait_with(_placed(table, chunk.number, plan).slice(first), label)
         return True
 
-    def _wait_with(self, table: pa.Table) -> None:
+    def _wait_with(self, table: pa.Table, label: Label) -> None:
         keys, runs = (table.column(name).to_pylist() for name in ("rollout_key", "run"))
         chosen = []
-        for key, run in zip(keys, runs, strict=True):
+        for key, run, is_fresh in zip(keys, runs, fresh(table, label), strict=True):
             is_new = key not in self._waiting_keys and not self._memory.has(run, key)
-            chosen.append(is_new)
-            if is_new:
+            chosen.append(is_new and is_fresh)
+            if chosen[-1]:
                 self._waiting_keys.add(key)
-        self._skipped[REPEATED] += len(chosen) - sum(chosen)
+            else:
+                self._skipped[STALE if is_new else REPEATED] += 1
         new = table.filter(pa.array(chosen, pa.bool_()))
         self._waiting = new if self._waiting is None else pa.concat_tables([self._waiting, new])
 
     def _drop_stale(self, label: Label) -> None:
-        if self._waiting is None or not self._waiting.num_rows:
+        """What was fresh when it was read, and waited too long."""
+        if self._waiting is None or label == self._looked_at:
             return
-        runs, versions = (self._waiting.column(name).to_pylist() for name in ("run", "policy_version"))
-        kept = [
-            label.newest.get(run, version) - version <= label.max_lag
-            for run, version in zip(runs, versions, strict=True)
-        ]
+        self._looked_at = label
+        kept = fresh(self._waiting, label)
         if not all(kept):
             self._skipped[STALE] += len(kept) - sum(kept)
             self._waiting = self._waiting.filter(pa.array(kept, pa.bool_()))

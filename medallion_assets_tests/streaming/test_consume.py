@@ -5,8 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from medallion_assets.streaming.consume import Consumer, Setup
 from medallion_assets.streaming.errors import BrokerDown
 from medallion_assets.streaming.serve import load_stream, replay
 from medallion_assets.streaming.status import statuses
+from medallion_assets.units import Rollout
 from medallion_assets_tests.streaming.given import (
     Broker,
     consume,
@@ -106,6 +109,30 @@ def test_messages_that_are_no_rollouts_land_and_hold_nothing_up(tmp_path: Path) 
     assert len(landed_lines(setup)) == 9
     [status] = statuses(setup.places.members)
     assert (status.offered, status.landed, sum(status.rejected.values())) == (2, 9, 7)
+
+
+def test_a_message_that_is_too_large_lands_whole_and_is_rejected(tmp_path: Path) -> None:
+    setup = setup_in(tmp_path)
+    small = replace(setup, plan=msgspec.structs.replace(setup.plan, record_bytes=1024))
+    large = rollout(0).replace(b"####", b"#### " + b" " * 5000)
+    assert consume(small, Broker({0: [large, rollout(1)]}))
+    assert line_of("rl:live", Position(0, "1700000000000-0"), large) in landed_lines(setup)
+    [status] = statuses(setup.places.members)
+    assert (status.offered, status.landed, status.rejected) == (1, 2, {"too_large": 1})
+
+
+def test_a_message_that_breaks_what_conforms_it_holds_nothing_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaking(rollout_: Rollout) -> None:
+        if rollout_.source_id == "a-2":
+            raise ZeroDivisionError
+
+    monkeypatch.setattr("medallion_assets.conform.conform.verify_reward", breaking)
+    setup = setup_in(tmp_path)
+    assert consume(setup, Broker({0: [rollout(number) for number in range(5)]}, [5]))
+    [status] = statuses(setup.places.members)
+    assert (status.landed, status.offered, status.rejected) == (5, 4, {"failed: ZeroDivisionError": 1})
 
 
 class Absent(Broker):
