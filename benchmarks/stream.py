@@ -1,5 +1,5 @@
-"""What a stream costs a processor: a consumer from messages to exports and buffer, a trainer from there to its
-steps, against the least that could be done.
+"""What a stream costs a processor: a consumer from messages to exports and buffer, a trainer from there to
+its steps, against the least that could be done.
 
 Belongs here: messages from memory, so that no broker's time is counted. Does not: latencies, which
 `make stream-soak` measures with a real broker.
