@@ -72,6 +72,8 @@ def message(number: int) -> bytes:
 class Memory:
     """A broker that has everything at hand."""
 
+    lost = 0
+
     def __init__(self, _: Membership) -> None:
         self.at = 0
 

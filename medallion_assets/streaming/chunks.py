@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 
+from medallion_assets.curate.lag import versions_behind
 from medallion_assets.storage import files
 
 NAME = re.compile(r"(\d{12})-(\d+)\.arrow", re.ASCII)
@@ -149,9 +150,7 @@ def highest_in(rows: pa.Table) -> Versions:
 
 def fresh(rows: pa.Table, label: Label) -> list[bool]:
     """By row, whether its policy is near enough to the newest of its run."""
-    runs, versions = (rows.column(name).to_pylist() for name in ("run", "policy_version"))
-    newest, most = label.newest, label.max_lag
-    return [newest.get(run, v) - v <= most for run, v in zip(runs, versions, strict=True)]
+    return [behind <= label.max_lag for behind in versions_behind(rows, label.newest)]
 
 
 def risen(newest: Versions, seen: Mapping[str, int]) -> Versions:

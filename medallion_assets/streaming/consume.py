@@ -30,6 +30,7 @@ from medallion_assets.streaming.status import STOPPED, StatusFile, count
 
 POLL_ROWS, POLL_BYTES, POLL_SECONDS = 1000, 16 << 20, 0.2
 LAG_EVERY_SECONDS = 2.0
+TRIMMED = "trimmed_at_broker"
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
 Say = Callable[[str], None]
 
@@ -60,7 +61,7 @@ class Consumer:
         self._shelf = Shelf(setup.places, setup.config.buffer, setup.max_policy_lag, self._status)
         self._held: set[Position] = set()  # polled, and not landed yet
         self._owed: list[Position] = []  # landed, or recognised, and not acknowledged yet
-        self._is_broken = False
+        self._is_broken, self._lost = False, 0
         self._pause, self._lag_at = FIRST_PAUSE_SECONDS, 0.0
         self._broker = connect(Membership(setup.config, member, self._let_go))
 
@@ -84,6 +85,7 @@ class Consumer:
             self._shelf.make_room(lambda: self._wait(POLL_SECONDS, is_over))
             messages = self._broker.poll(Limit(POLL_ROWS, POLL_BYTES, POLL_SECONDS))
             self._take(messages)
+            self._note_lost()
             if self._is_due():
                 self.land()
             elif not self._held:
@@ -128,6 +130,12 @@ class Consumer:
             self._note(lines)
             self._offer(lines)
 
+    def _note_lost(self) -> None:
+        if lost := self._broker.lost - self._lost:
+            self._lost += lost
+            self._say(f"{lost} messages were trimmed away at the broker before they were read")
+            self._status.drop(TRIMMED, lost)
+
     def _note(self, lines: Sequence[bytes]) -> None:
         status = self._status.status
         status.polled += len(lines)
@@ -160,6 +168,7 @@ class Consumer:
             self._journal.clear()
             self._owed += self._held
             self._held.clear()
+            self._status.beat(at_once=True)
         if acknowledge:
             self._settle()
 

@@ -95,6 +95,8 @@ class Broker:
         self._left = left
         return self
 
+    lost = 0
+
     def poll(self, limit: Limit) -> list[Message]:
         rows = self._polls.pop(0) if len(self._polls) > 1 else self._polls[0]
         taken, self._left = self._left[:rows], self._left[rows:]

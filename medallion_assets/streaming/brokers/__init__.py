@@ -64,7 +64,13 @@ class Lag:
 
 
 class Broker(Protocol):
-    """One member of a consumer group. Methods raise BrokerDown where the broker does not answer."""
+    """One member of a consumer group. Methods raise BrokerDown where the broker does not answer.
+
+    `lost` counts messages that the broker is known to have thrown away before they were read.
+    """
+
+    @property
+    def lost(self) -> int: ...
 
     def poll(self, limit: Limit) -> list[Message]:
         """What came, in each partition's order; a message may come again until it is acknowledged."""

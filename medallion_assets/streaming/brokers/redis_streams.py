@@ -51,7 +51,7 @@ class RedisStream:
         self._joined = False
         self._own: str | None = "0"  # where reading what was ours already goes on; None once all is read
         self._claimed_at, self._claim_from = 0.0, "0-0"
-        self._sizes = Sizes()
+        self._sizes, self.lost = Sizes(), 0
 
     def poll(self, limit: Limit) -> list[Message]:
         """Own entries of an earlier life first, then those of the dead, then what is new."""
@@ -124,6 +124,7 @@ class RedisStream:
         self._claim_from = answer[0].decode()
         if self._claim_from == "0-0":
             self._claimed_at = time.monotonic()
+        self.lost += len(answer[2]) if len(answer) > 2 else 0  # Redis 7 has let go of them itself
         return list(answer[1])
 
     def _messages(self, entries: Sequence[Entry]) -> list[Message]:
@@ -133,6 +134,7 @@ class RedisStream:
         ]
         gone = [each for each, fields in entries if not fields]
         if gone:
+            self.lost += len(gone)
             self._redis.xack(self._key, self._group, *gone)
         self._sizes.saw(found)
         return found
