@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # path: .env is generated, and read by Dagster's own commands.
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: setup home demo dev test faults cluster trainers lint types ci bench soak screenshots lock clean
+.PHONY: setup home demo dev test faults cluster trainers lint types ci bench soak stream-soak screenshots lock clean
 
 setup: $(VENV)/.ready home
 
@@ -63,6 +63,9 @@ types: setup
 
 soak: setup
 	$(BIN)/python -m medallion_assets_tests.soak
+
+stream-soak: setup
+	$(BIN)/python -m medallion_assets_tests.streaming.soak
 
 screenshots: setup
 	$(BIN)/python -m medallion_assets_tests.browser.pictures

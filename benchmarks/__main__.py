@@ -27,6 +27,7 @@ from benchmarks import (
     near_duplicates,
     packing,
     range_overhead,
+    stream,
     whole_path,
 )
 from benchmarks.measure import Cost, median_of, run
@@ -150,6 +151,7 @@ if __name__ == "__main__":
         "range_overhead": range_overhead.main,
         "growth": growth.main,
         "fanout": fanout.main,
+        "stream": stream.main,
     }
     for chosen in sys.argv[1:] or benchmarks:
         with tempfile.TemporaryDirectory() as folder:

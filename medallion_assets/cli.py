@@ -205,6 +205,32 @@ def cache(keep: float | None) -> None:
         click.echo(f"let go of {len(gone):,} files, {freed:,.2f} GiB")
 
 
+@main.command()
+@click.argument("name", metavar="STREAM")
+@CONFIGURED
+@click.option("--member", default="main", show_default=True, help="Name of this one among several consumers.")
+def stream(name: str, config: Path, member: str) -> None:
+    """Consume STREAM: rollouts from its broker into bronze, and to trainers.
+
+    Runs until SIGTERM, at which what was polled is landed and acknowledged. STREAM is a name in the
+    configuration, or that of the source that it feeds.
+    """
+    from medallion_assets.config_file import ConfigError, load_config
+    from medallion_assets.inert import inert
+    from medallion_assets.roots import Roots
+    from medallion_assets.streaming.command import consume
+    from medallion_assets.streaming.errors import StreamError
+
+    def say(text: str) -> None:
+        click.echo(f"{name}: {inert(text)}", err=True)
+
+    try:
+        read = load_config(config)
+        consume(name, read, Roots.from_environment(), member=member, say=say, base=config.parent)
+    except (ConfigError, StreamError) as error:
+        raise click.ClickException(str(error)) from error
+
+
 def _rebuilt(damages: Sequence[Damage], config: Path, roots: Roots) -> bool:
     """Whether everything is good again."""
     from medallion_assets.config_file import ConfigError, load_config

@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from medallion_assets.config_alerts import AlertsConfig
 from medallion_assets.config_quality import QualityConfig
 from medallion_assets.config_release import ReleaseConfig
+from medallion_assets.config_stream import StreamConfig
 from medallion_assets.config_watch import DiskRoomConfig, Duration, SettleConfig
 from medallion_assets.conform.delivery import Options
 from medallion_assets.fanout.backend import BackendName
@@ -289,6 +290,7 @@ class PipelineConfig(_Model):
     checks: ChecksConfig = ChecksConfig()
     recipes: list[RecipeConfig] = []
     releases: list[ReleaseConfig] = []
+    streams: list[StreamConfig] = []
     alerts: AlertsConfig | None = None
     settle: SettleConfig = SettleConfig()
     disk_room: DiskRoomConfig = DiskRoomConfig()

@@ -15,6 +15,7 @@ from medallion_assets.config import EvalSetConfig, RecipeConfig, RolloutsConfig,
 from medallion_assets.config_alerts import AlertsConfig, alert_complaints
 from medallion_assets.config_quality import QualityConfig, merged
 from medallion_assets.config_release import ReleaseConfig, complaints
+from medallion_assets.config_stream import StreamConfig, stream_complaints
 from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import Format, format_names, load_format
 from medallion_assets.curate.derived import NAMES
@@ -33,7 +34,7 @@ from medallion_assets.schemas_gold import GOLD_SCHEMAS
 from medallion_assets.text.compared import PARTS
 
 Place = tuple[str | int, ...]
-Named = SourceConfig | RecipeConfig | EvalSetConfig | ReleaseConfig
+Named = SourceConfig | RecipeConfig | EvalSetConfig | ReleaseConfig | StreamConfig
 OPTION_DEFAULTS = Options()
 # What may become of records that are too long. A prompt without its end asks for something else.
 TOO_LONG = {
@@ -64,6 +65,7 @@ class Sections:
     rollouts: RolloutsConfig = field(default_factory=RolloutsConfig)
     quality: QualityConfig = field(default_factory=QualityConfig)
     alerts: AlertsConfig | None = None
+    streams: Mapping[int, StreamConfig] = field(default_factory=dict)
     complete: bool = True
 
     @property
@@ -92,6 +94,7 @@ def problems_across(read: Sections) -> list[Problem]:
         *_duplicates("recipes", read.recipes),
         *_duplicates("eval_sets", read.eval_sets),
         *_duplicates("releases", read.releases),
+        *_duplicates("streams", read.streams),
         *(problem for place, source in read.sources.items() for problem in _source_problems(place, source)),
         *(
             problem
@@ -100,6 +103,7 @@ def problems_across(read: Sections) -> list[Problem]:
         ),
         *_release_problems(read),
         *_rollout_problems(read.rollouts, read.fed_units),
+        *_stream_problems(read),
         *_alert_problems(read.alerts),
         *_crossed_bounds(("quality",), read.quality),
         *(
@@ -235,6 +239,17 @@ def _rollout_problems(rollouts: RolloutsConfig, fed: set[str]) -> Iterator[Probl
             yield Problem(
                 ("rollouts", name), f"no source feeds {PROMPT_UNIT}, which pass rates are joined to"
             )
+
+
+def _stream_problems(read: Sections) -> Iterator[Problem]:
+    units = {source.name: source.unit for source in read.sources.values()}
+    redacted = {source.name for source in read.sources.values() if source.redact is not None}
+    for place, stream in read.streams.items() if read.complete else ():
+        for keys, message in stream_complaints(stream, units=units, redacted=redacted, unit=ROLLOUT_UNIT):
+            yield Problem(("streams", place, *keys), message)
+    if read.complete and read.streams and read.rollouts.max_policy_lag is None:
+        message = "rollouts.max_policy_lag is not set, and it bounds what is served; set it"
+        yield Problem(("streams",), message)
 
 
 def _alert_problems(alerts: AlertsConfig | None) -> Iterator[Problem]:

@@ -25,8 +25,9 @@ from medallion_assets.config import (
 )
 from medallion_assets.config_checks import Place, Problem, Sections, choose_from, problems_across
 from medallion_assets.config_release import ReleaseConfig
+from medallion_assets.config_stream import StreamConfig
 
-_Item = typing.TypeVar("_Item", SourceConfig, RecipeConfig, EvalSetConfig, ReleaseConfig)
+_Item = typing.TypeVar("_Item", SourceConfig, RecipeConfig, EvalSetConfig, ReleaseConfig, StreamConfig)
 
 COMPONENT_TYPE = "medallion_assets.MedallionPipeline"
 COMPONENT_KEYS = ("type", "attributes", "template_vars_module", "requirements", "post_processing")
@@ -117,6 +118,7 @@ def check(
             _readable(RecipeConfig, attributes, "recipes"),
             _readable(EvalSetConfig, attributes, "eval_sets"),
             _readable(ReleaseConfig, attributes, "releases"),
+            streams=_readable(StreamConfig, attributes, "streams"),
             complete=False,
         )
         raise ConfigError([*problems, *problems_across(readable)], file=file, lines=lines) from None
@@ -134,6 +136,7 @@ def _sections(config: PipelineConfig) -> Sections:
         config.rollouts,
         config.quality,
         config.alerts,
+        dict(enumerate(config.streams)),
     )
 
 
@@ -202,6 +205,8 @@ _PATTERNS = {
     "owner": "'team:<name>' or an e-mail address",
     "…_env": "the name of an environment variable (capitals, digits, '_'); the secret itself belongs there",
     "from": "an e-mail address",
+    "topic": "a topic: letters, digits and . _ : { } / -, at most 249",
+    "source": "the name of a source",
     "ui": "an address that begins with https:// or http://",
 }
 

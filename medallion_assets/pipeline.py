@@ -27,6 +27,7 @@ from medallion_assets.automation.prune import prune_schedule
 from medallion_assets.automation.refusals import blocking_checks
 from medallion_assets.automation.sensors import landing_sensor
 from medallion_assets.automation.settling import Settling
+from medallion_assets.automation.streams import stream_assets, streams_sensor
 from medallion_assets.automation.watch import Watch, watch_checks, watch_sensor
 from medallion_assets.checks.asset_checks import asset_checks
 from medallion_assets.checks.releases import audit_check
@@ -107,7 +108,11 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
         *(release_asset(plan, store) for plan in plans),
     ]
     return dg.Definitions(
-        assets=[*documented(tables, Pipeline(config, stages, plans, store)), store_asset(config.owner)],
+        assets=[
+            *documented(tables, Pipeline(config, stages, plans, store)),
+            store_asset(config.owner),
+            *stream_assets(config),
+        ],
         asset_checks=all_checks,
         jobs=[*jobs.values()],
         sensors=[
@@ -117,6 +122,7 @@ def _definitions(config: PipelineConfig, roots: Roots | None, *, file: Path | No
             ),
             settle_sensor(settling, config.settle),
             watch_sensor(watch),
+            *([streams_sensor(config.streams, roots.data)] if config.streams else []),
             *([alerts_sensor(Alerts.of(config.alerts, all_checks))] if config.alerts else []),
         ],
         schedules=[

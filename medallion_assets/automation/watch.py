@@ -24,6 +24,7 @@ from medallion_assets.automation.findings import (
     up_to_date,
 )
 from medallion_assets.automation.settling import Settling
+from medallion_assets.automation.streams import CONSUMED, DESCRIPTION, stream_finding, stream_key
 from medallion_assets.checks.store_checks import STORE
 from medallion_assets.config import PipelineConfig
 
@@ -35,6 +36,7 @@ DESCRIPTIONS = {
     "other rules and other code show here until they are settled.",
     FRESHNESS: "Something new lands as often as the source says (expected_every).",
     DISK_ROOM: "The disk that the store lies on has room (disk_room).",
+    CONSUMED: DESCRIPTION,
 }
 
 
@@ -57,10 +59,11 @@ class Watch:
             for source in settling.stages.sources
             if source.config.expected_every is not None
         }
+        self._streams = {dg.AssetCheckKey(stream_key(each), CONSUMED): each for each in config.streams}
         self._disk = dg.AssetCheckKey(STORE, DISK_ROOM)
 
     def check_keys(self) -> list[dg.AssetCheckKey]:
-        return [*self._tables, *self._sources, self._disk]
+        return [*self._tables, *self._sources, *self._streams, self._disk]
 
     def findings(self, instance: dg.DagsterInstance) -> Iterator[tuple[dg.AssetCheckKey, Finding]]:
         """Of a table that a run is at work on, nothing but changed rules: late data it is about to settle."""
@@ -69,7 +72,7 @@ class Watch:
             judgement = rules_alone(now.judgements[path]) if path in now.busy else now.judgements[path]
             if path not in now.busy or judgement.outdated:
                 yield key, up_to_date(judgement, held=now.held[path])
-        for key in (*self._sources, self._disk):
+        for key in (*self._sources, *self._streams, self._disk):
             yield key, self.finding(key)
 
     def finding(self, key: dg.AssetCheckKey) -> Finding:
@@ -79,6 +82,8 @@ class Watch:
         if source := self._sources.get(key):
             last = last_landing(self._settling.store, source.bronze.table)
             return freshness(last, source.config.expected_every or "", now=time.time())
+        if stream := self._streams.get(key):
+            return stream_finding(self._settling.store.root, stream)
         return disk_room(self._settling.store.root, self._config.disk_room)
 
 

@@ -28,13 +28,14 @@ from medallion_assets.alerts.ledger import MAX_REMEMBERED
 from medallion_assets.alerts.text import inert
 from medallion_assets.automation.findings import DISK_ROOM, FRESHNESS, UP_TO_DATE
 from medallion_assets.automation.jobs import RANGE_END, RANGE_START
+from medallion_assets.automation.streams import CONSUMED
 from medallion_assets.checks.partitions import CHECKED
 from medallion_assets.storage.manifest import digest_of
 
 PARTITION_TAG = "dagster/partition"
 ASSET_JOB = "__ASSET_JOB"
 # Checks that look at the whole asset, whichever partitions their run is for.
-LOOK_AT_EVERYTHING = frozenset({DISK_ROOM, FRESHNESS, UP_TO_DATE, "readable_exports"})
+LOOK_AT_EVERYTHING = frozenset({CONSUMED, DISK_ROOM, FRESHNESS, UP_TO_DATE, "readable_exports"})
 MAX_REASON = 300
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 from medallion_assets.conform.delivery import Delivery, Options
 from medallion_assets.conform.format import Format
 from medallion_assets.conform.plain import plain_rows
+from medallion_assets.conform.streamed import opened
 from medallion_assets.curate.clean import clean_text
 from medallion_assets.curate.gates import GATES, Gate, first_reject
 from medallion_assets.curate.gates.quality import quality_gates
@@ -81,7 +82,8 @@ def _conformed(
     bronze: dict[str, Any], format_: Format, options: Options, gates: Sequence[Gate]
 ) -> dict[str, Any]:
     delivery = Delivery(bronze["source"], bronze["file"], bronze["record_number"], options)
-    record = format_.conform(parsed(bronze), delivery)
+    value, delivery = opened(parsed(bronze), delivery)
+    record = format_.conform(value, delivery)
     record.clean(clean_text)
     if reject := first_reject(record, gates):
         raise reject

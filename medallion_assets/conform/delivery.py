@@ -29,9 +29,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Delivery:
-    """One record's provenance, as far as formats need it, and its source's options."""
+    """One record's provenance, as far as formats need it, and its source's options.
+
+    `place` is where a record that came through a broker stood in its topic, as one number.
+    """
 
     source: str
     file: str
     record_number: int
     options: Options
+    place: int | None = None

@@ -52,11 +52,14 @@ def sample_of(row: dict[str, Any], key: str, delivery: Delivery) -> int:
 
 
 def position(delivery: Delivery) -> int:
-    return delivery.record_number - 1
+    """In its file; of what was streamed, in its topic, since files are cut anywhere."""
+    return delivery.record_number - 1 if delivery.place is None else delivery.place
 
 
 def place_of(delivery: Delivery) -> int:
     """A sample index for a log without one: its file and its place, so that two files never share one."""
+    if delivery.place is not None:
+        return delivery.place
     file = hashlib.sha256(delivery.file.encode(errors="surrogateescape")).digest()
     return int.from_bytes(file[:3]) << 32 | position(delivery)
 

@@ -1,6 +1,7 @@
 """The policy-lag gate: rollouts of a policy that its run has left behind are no longer trained on.
 
-Belongs here: how far behind a rollout is, and its reject. Does not: where the gate stands (stage.py).
+Belongs here: the newest versions, and the rejects. Does not: how far behind a rollout is (lag.py), or where
+the gate stands (stage.py).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from medallion_assets.curate.lag import versions_behind
 from medallion_assets.schemas import REJECTS
 from medallion_assets.storage.duck import connect
 
@@ -28,8 +30,7 @@ def newest_versions(paths: Sequence[Path], *, scratch: Path) -> dict[str, int]:
 
 def split_stale(rows: pa.Table, newest: Mapping[str, int], max_lag: int) -> tuple[pa.Table, pa.Table]:
     """Rollouts at most `max_lag` versions behind the newest of their run, and the rejects of the others."""
-    runs, versions = (rows.column(name).to_pylist() for name in ("run", "policy_version"))
-    lags = [newest[run] - version for run, version in zip(runs, versions, strict=True)]
+    lags = versions_behind(rows, newest)
     stale = pa.array([lag > max_lag for lag in lags], pa.bool_())
     lost = rows.select([*SHOWN, "run"]).filter(stale).to_pylist()
     behind = [lag for lag in lags if lag > max_lag]

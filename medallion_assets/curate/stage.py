@@ -25,6 +25,7 @@ CODE = (
     "medallion_assets.curate.dedup",
     "medallion_assets.curate.deposits",
     "medallion_assets.curate.history",
+    "medallion_assets.curate.lag",
     "medallion_assets.curate.policy",
     "medallion_assets.curate.removals",
     "medallion_assets.curate.stage",

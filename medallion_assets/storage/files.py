@@ -62,6 +62,17 @@ def write_once(path: Path, content: bytes) -> bytes:
     return path.read_bytes()
 
 
+def place_new(path: Path, content: bytes) -> bool:
+    """Whether the file was made: whole, and only where there is none of that name."""
+    with _synced_beside(path, content) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        sync_folder(path.parent)
+    return True
+
+
 @contextmanager
 def _synced_beside(path: Path, content: bytes) -> Iterator[Path]:
     """A temporary file with this content, on the disk already, that is gone afterwards."""
