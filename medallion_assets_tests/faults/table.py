@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medallion_assets_tests.faults import (
+    daemons,
     determinism,
     disks,
     inputs,
@@ -29,6 +30,7 @@ MODULES = (
     determinism,
     sequences,
     planted,
+    daemons,
 )
 FAULTS: tuple[Fault, ...] = tuple(fault for module in MODULES for fault in module.FAULTS)
 ELSEWHERE = {
