@@ -2,7 +2,7 @@
 
 Belongs here: telling whether a run's process is still there, for the monitoring that dagster.yaml configures.
 Does not: starting it. A code server notices runs of its own that end. If both go, as when a machine loses
-power, nobody is left who knows: the run counts as at work, and its source waits, for as long as runs may last.
+power, nobody is left who knows: the run would count as at work, and its source wait, for up to six hours.
 """
 
 from __future__ import annotations

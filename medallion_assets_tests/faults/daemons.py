@@ -113,12 +113,14 @@ class Stand:
 def standing(folder: Path, config: PipelineConfig = CONFIG, pipeline: str = PIPELINE) -> Iterator[Stand]:
     """With code server and daemon at work, and nothing landed yet."""
     store = folder / "store"
-    with deployed(store, pipeline, environment_of(store)) as deployment:
-        with instance_of(deployment.home, deployment.environment) as instance:
-            deployment.start(CODE_SERVER)
-            deployment.start(DAEMON)
-            works, calm = Works(store, config), Works(folder / "calm", config)
-            yield Stand(deployment, Signs(store / "signs"), works, calm, instance)
+    with (
+        deployed(store, pipeline, environment_of(store)) as deployment,
+        instance_of(deployment.home, deployment.environment) as instance,
+    ):
+        deployment.start(CODE_SERVER)
+        deployment.start(DAEMON)
+        works, calm = Works(store, config), Works(folder / "calm", config)
+        yield Stand(deployment, Signs(store / "signs"), works, calm, instance)
 
 
 Do = Callable[[Stand, Random], None]

@@ -1,4 +1,4 @@
-"""An instance in pieces: code server, daemon and webserver as processes that are killed and started one by one.
+"""An instance in pieces: code server, daemon and webserver as processes, killed and started one by one.
 
 Belongs here: starting, killing and ending them. Does not: what is done to them (daemons.py), or an instance
 that starts and ends as one (instance.py).

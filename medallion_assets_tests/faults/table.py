@@ -7,6 +7,7 @@ from medallion_assets_tests.faults import (
     determinism,
     disks,
     inputs,
+    instances,
     kills,
     landing,
     planted,
@@ -30,6 +31,7 @@ MODULES = (
     determinism,
     sequences,
     planted,
+    instances,
     daemons,
 )
 FAULTS: tuple[Fault, ...] = tuple(fault for module in MODULES for fault in module.FAULTS)
