@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zlib
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from medallion_assets.storage import files
 
 LEDGER_NAME = "_exports"
 SHA256 = re.compile(r"[0-9a-f]{64}")
+# Last in a record, the CRC-32 of all before it: a flipped bit would move an export to another day.
+SEAL = b',"crc32":"'
+END = b'"}'
 
 
 class DamagedLedger(ValueError):
@@ -43,7 +47,7 @@ class Ledger:
 
     def claim(self, sha256: str, claim: Claim) -> Claim:
         """First writer wins, for ever: an export never moves. Each delivery is noted too."""
-        record = msgspec.json.encode(claim)
+        record = _encoded(claim)
         first = _decoded(self._path(sha256), files.write_once(self._path(sha256), record))
         if first.file != claim.file:
             name = hashlib.sha256(claim.file.encode(errors="surrogateescape")).hexdigest()[:12]
@@ -67,8 +71,20 @@ class Ledger:
         return self.folder / f"{sha256}.json"
 
 
+def _encoded(claim: Claim) -> bytes:
+    said = msgspec.json.encode(claim).removesuffix(b"}")
+    return said + SEAL + _crc32(said) + END
+
+
 def _decoded(path: Path, record: bytes) -> Claim:
+    said, seal, rest = record.rpartition(SEAL)
     try:
+        if seal and rest != _crc32(said) + END:  # older records have none
+            raise ValueError("its bytes are not those that were written")
         return msgspec.json.decode(record, type=Claim)
     except ValueError as error:  # no JSON, other JSON, no UTF-8
         raise DamagedLedger(f"{path} can't be read: {error}; restore it from a back-up") from error
+
+
+def _crc32(content: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(content)

@@ -235,8 +235,11 @@ def _wipe(instance: dg.DagsterInstance) -> None:
 
 def _beside_a_person(stand: Stand, random: Random) -> None:
     """The same partition by command line, a moment before or after the daemon's run begins."""
-    run = _held_run(stand, random) if random.random() < 0.5 else None
-    day = (FIRST + timedelta(days=(stand.landed - 1) // 2)).isoformat() if run else stand.land(random)
+    place = f"before {random.choice(TABLES)}"
+    stand.signs.put(place, HOLD)
+    day = stand.land(random)
+    if random.random() < 0.5:
+        stand.signs.held(place)
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", "*", "--partition", day]
     person = subprocess.Popen(
         [*command, "-f", "definitions.py"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medallion_assets_tests.faults import (
+    bursts,
     daemons,
     determinism,
     disks,
@@ -33,6 +34,7 @@ MODULES = (
     planted,
     instances,
     daemons,
+    bursts,
 )
 FAULTS: tuple[Fault, ...] = tuple(fault for module in MODULES for fault in module.FAULTS)
 ELSEWHERE = {
