@@ -21,6 +21,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from sqlalchemy.pool import StaticPool
 
+from medallion_assets.past_ticks import with_past_ticks
 from medallion_assets.storage.files import exclusive_lock
 
 POSTGRES_URL = "DAGSTER_POSTGRES_URL"
@@ -44,9 +45,10 @@ class InstanceStorage(DagsterStorage, ConfigurableClass):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> DagsterStorage:
         url = os.environ.get(POSTGRES_URL)
-        if not url:
-            return SqliteStorage.from_local(config_value["sqlite_folder"], inst_data)
-        return _postgres(url, inst_data)
+        folder = config_value["sqlite_folder"]
+        found = _postgres(url, inst_data) if url else SqliteStorage.from_local(folder, inst_data)
+        with_past_ticks(found.schedule_storage)
+        return found
 
 
 class SqliteStorage(DagsterSqliteStorage):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medallion_assets_tests.faults import (
     bursts,
+    clocks,
     daemons,
     determinism,
     disks,
@@ -35,6 +36,7 @@ MODULES = (
     instances,
     daemons,
     bursts,
+    clocks,
 )
 FAULTS: tuple[Fault, ...] = tuple(fault for module in MODULES for fault in module.FAULTS)
 ELSEWHERE = {
