@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy
@@ -20,12 +21,16 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from sqlalchemy.pool import StaticPool
 
+from medallion_assets.past_ticks import with_past_ticks
+from medallion_assets.storage.files import exclusive_lock
+
 POSTGRES_URL = "DAGSTER_POSTGRES_URL"
 # The driver that dagster-postgres brings; which one an address without a driver means is up to SQLAlchemy.
 SCHEMES = {"postgres": "postgresql+psycopg2", "postgresql": "postgresql+psycopg2"}
 # Databases that stay open in a process: the index of all assets, and those of the runs asked about last.
 KEPT_OPEN = 8
 BUSY_SECONDS = 60
+LOCK_NAME = ".making"
 
 
 class InstanceStorage(DagsterStorage, ConfigurableClass):
@@ -40,17 +45,25 @@ class InstanceStorage(DagsterStorage, ConfigurableClass):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> DagsterStorage:
         url = os.environ.get(POSTGRES_URL)
-        if not url:
-            return SqliteStorage.from_local(config_value["sqlite_folder"], inst_data)
-        return _postgres(url, inst_data)
+        folder = config_value["sqlite_folder"]
+        found = _postgres(url, inst_data) if url else SqliteStorage.from_local(folder, inst_data)
+        with_past_ticks(found.schedule_storage)
+        return found
 
 
 class SqliteStorage(DagsterSqliteStorage):
-    """Dagster's own, but for connections to the event log."""
+    """Dagster's own, but for connections to the event log, and for others that are in the way.
+
+    Processes that start together on an empty folder make its databases one after the other; and whoever finds
+    a database locked, as by a back-up, waits as long for runs and ticks as Dagster does for events.
+    """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__(base_dir, inst_data)
-        self._event_log_storage = EventLog(self._event_log_storage._base_dir)
+        with exclusive_lock(Path(base_dir) / LOCK_NAME):
+            super().__init__(base_dir, inst_data)
+            self._event_log_storage = EventLog(self._event_log_storage._base_dir)
+        for storage in (self._run_storage, self._schedule_storage):
+            storage._conn_string += f"?timeout={BUSY_SECONDS}"
 
 
 class EventLog(SqliteEventLogStorage):

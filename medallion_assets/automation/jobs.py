@@ -15,6 +15,7 @@ from medallion_assets.automation.settle import landed_days
 from medallion_assets.automation.settling import SETTLE_EVERYTHING, SETTLE_TAG, Settling
 from medallion_assets.curate.buckets import FOLDER_NAME
 from medallion_assets.curate.buckets import sweep as sweep_buckets
+from medallion_assets.release.sweep import sweep as sweep_releases
 from medallion_assets.stages import PipelineStages
 from medallion_assets.storage.store import PartitionStore
 
@@ -108,6 +109,8 @@ def sweep_schedule(stages: PipelineStages, store: PartitionStore) -> dg.Schedule
             context.log.info(f"{stage.table.full_name}: removed {len(removed)} files that no partition names")
         removed = [path for unit in stages.units for path in sweep_buckets(store.root / FOLDER_NAME / unit)]
         context.log.info(f"removed {len(removed)} files of buckets that nobody asks for any more")
+        unfinished = sweep_releases(store.root)
+        context.log.info(f"removed {len(unfinished)} releases that were never finished")
 
     @dg.job(name="sweep_store", executor_def=dg.in_process_executor)
     def sweep_store() -> None:

@@ -29,7 +29,7 @@ class Since(msgspec.Struct, frozen=True):
 def since(
     before: Mapping[str, Since], judgements: Mapping[TablePath, Judgement], now: float
 ) -> dict[str, Since]:
-    """By table that has outdated partitions; the clock starts again with every change."""
+    """By table that has outdated partitions; a change, or a clock that goes back, begins the wait anew."""
     found = {}
     for path, judgement in judgements.items():
         if judgement.outdated:
@@ -37,8 +37,9 @@ def since(
             digest = digest_of(
                 {key: msgspec.to_builtins(each.digests) for key, each in judgement.outdated.items()}
             )
-            same = name in before and before[name].digest == digest
-            found[name] = before[name] if same else Since(digest, now)
+            known = before.get(name)
+            same = known is not None and known.digest == digest and known.seconds <= now
+            found[name] = known if known and same else Since(digest, now)
     return found
 
 

@@ -22,6 +22,7 @@ from medallion_assets.automation.batches import (
     open_batches,
 )
 from medallion_assets.automation.jobs import is_partition, run_request
+from medallion_assets.automation.untold import untold
 from medallion_assets.extract.inventory import Inventory
 from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.stage import Stage, is_outdated
@@ -74,7 +75,7 @@ def landing_sensor(
         if outside:
             context.log.error(_outside_message(name, outside))
         inside = {day: exports for day, exports in missing.items() if day not in outside}
-        batches = open_batches(inside, past, _behind(after, store))
+        batches = open_batches(inside, past, _behind(bronze, after, store, context.instance))
         decision = decide(batches, past, _attempts(context.instance, name, batches))
         for batch in decision.given_up:
             context.log.error(_given_up_message(name, batch))
@@ -87,13 +88,18 @@ def landing_sensor(
     return landing
 
 
-def _behind(after: Sequence[Stage], store: PartitionStore) -> Callable[[date], bool]:
-    """Whether building these stages on a date now would change anything, or can't be told."""
+def _behind(
+    bronze: BronzeStage, after: Sequence[Stage], store: PartitionStore, instance: dg.DagsterInstance
+) -> Callable[[date], bool]:
+    """Whether taking a date on from bronze would change anything or be news, or can't be told."""
     still = StillStore(store)
 
     def behind(day: date) -> bool:
+        key = day.isoformat()
         try:
-            return any(is_outdated(stage, still, day.isoformat()) for stage in after)
+            return any(is_outdated(stage, still, key) for stage in after) or any(
+                untold(instance, stage, still, [key]) for stage in (bronze, *after)
+            )
         except Exception:  # a run says what is wrong, a tick that fails would keep other dates back
             return True
 

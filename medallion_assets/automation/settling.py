@@ -27,6 +27,7 @@ from medallion_assets.automation.settle import (
     Survey,
     attempts_at,
 )
+from medallion_assets.automation.untold import untold
 from medallion_assets.stage import Stage, partitions_to_settle
 from medallion_assets.stages import PipelineStages
 from medallion_assets.storage.still import StillStore
@@ -34,6 +35,8 @@ from medallion_assets.storage.store import PartitionStore
 
 # A run with this tag settles each of its tables, for these causes.
 SETTLE_TAG, SETTLE_DATA, SETTLE_EVERYTHING = "medallion/settle", "late data", "everything"
+# Of a run that is tried again.
+PARENT_TAG = "dagster/parent_run_id"
 CAUSES = {SETTLE_DATA: DATA, SETTLE_EVERYTHING: EVERY_CAUSE}
 ACTIVE = (
     dg.DagsterRunStatus.QUEUED,
@@ -124,6 +127,10 @@ class Settling:
     def others(self, context: dg.AssetExecutionContext, stage: Stage, asked: list[str]) -> list[str]:
         """The partitions that a run builds beside those that it was asked for; never what has to wait."""
         keys = self._outdated(stage, asked, context.run.tags.get(SETTLE_TAG))
+        if PARENT_TAG in context.run.tags:  # that run may have died before it told of what it had settled
+            told_of = {*keys, *asked}
+            present = (key for key in self.store.keys(stage.table) if key not in told_of)
+            keys += sorted(untold(context.instance, stage, self.store, present))
         if not keys:
             return []
         above = {(table.layer, table.name) for table in stage.inputs}

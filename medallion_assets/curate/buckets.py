@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medallion_assets.curate.deposits import Deposit, Fingerprints, fingerprints_in, in_place
+from medallion_assets.curate.deposits import Deposit, Fingerprints, fingerprints_in, in_place, verify
 from medallion_assets.curate.fingerprint import KEY_BYTES
 from medallion_assets.curate.minhash import BANDS, SLOTS, bands
 from medallion_assets.storage import files
@@ -32,10 +33,13 @@ PLACE_BITS = np.uint64(32)
 # A record's key is a band of its own, the last.
 KEY_BAND = BANDS
 FOLDER_NAME = ".buckets"
-FORMAT = 2
+FORMAT = 3
 # Of a record: its key, its signature, how many shingles it has, and a value and a place for each band.
 NUMBER, NUMBER_BYTES = "<u4", 4
 BYTES_PER_ROW = KEY_BYTES + SLOTS + NUMBER_BYTES + 2 * NUMBER_BYTES * (BANDS + 1)
+# Last comes the CRC-32 of all that. A run looks at a few pages here and there, so sweep() is who compares it.
+SEAL_BYTES = 4
+READ_BYTES = 1 << 20
 SPANS_IN_DAYS = (256, 64, 16, 4)
 # Larger stretches stay apart, so that no day has more than that to sort again.
 MOST_ROWS = 1 << 20
@@ -107,7 +111,7 @@ class BucketsFile:
 
 def _is_whole(path: Path, rows: int) -> bool:
     try:
-        return path.stat().st_size == rows * BYTES_PER_ROW
+        return path.stat().st_size == rows * BYTES_PER_ROW + SEAL_BYTES
     except FileNotFoundError:
         return False
 
@@ -115,13 +119,14 @@ def _is_whole(path: Path, rows: int) -> bool:
 @lru_cache(maxsize=MAPPED_FILES)
 def _mapped(file: BucketsFile) -> Buckets:
     content = in_place(file.path)
-    return _laid_out(content, len(content) // BYTES_PER_ROW)
+    return _laid_out(content, (len(content) - SEAL_BYTES) // BYTES_PER_ROW)
 
 
 def _laid_out(content: mmap, rows: int) -> Buckets:
     """Column after column; all begin at a multiple of NUMBER_BYTES."""
     ends = rows * np.cumsum([KEY_BYTES, SLOTS, NUMBER_BYTES])
-    keys, signatures, sizes, bands_ = np.split(np.frombuffer(content, np.uint8), ends)
+    columns = np.frombuffer(content, np.uint8)[: rows * BYTES_PER_ROW]
+    keys, signatures, sizes, bands_ = np.split(columns, ends)
     return Buckets(
         keys.reshape(rows, KEY_BYTES),
         signatures.reshape(rows, SLOTS),
@@ -131,15 +136,21 @@ def _laid_out(content: mmap, rows: int) -> Buckets:
 
 
 def _write(path: Path, stretch: Sequence[Deposit]) -> None:
-    """On the disk before it gets its name, since nothing ever checks what a name promises."""
+    """On the disk before it gets its name, since until it is swept nothing checks what a name promises."""
+    for each in stretch:
+        verify(each)
+    seal = 0
     with path.open("wb") as file:
         for column in (_keys, _signatures, _sizes):
             for batch in (batch for each in stretch for batch in fingerprints_in(each.path)):
-                file.write(column(batch).data)
+                seal = zlib.crc32(data := column(batch).data, seal)
+                file.write(data)
         file.flush()
         written = _laid_out(in_place(path), sum(each.rows for each in stretch))
         for band in range(BANDS + 1):
-            file.write(_sorted(_values(written, band)).data)
+            seal = zlib.crc32(data := _sorted(_values(written, band)).data, seal)
+            file.write(data)
+        file.write(seal.to_bytes(SEAL_BYTES, "little"))
         file.flush()
         os.fsync(file.fileno())
 
@@ -191,9 +202,21 @@ def members(band: Array, asked: Array, most: Array) -> tuple[Array, Array, Array
 
 
 def sweep(folder: Path, *, unused_seconds: float = UNUSED_SECONDS) -> list[Path]:
-    """Removes files that no run has asked for in a while; another run makes them again."""
+    """Removes files that no run has asked for in a while, and damaged ones; another run makes them again."""
     before = time.time() - unused_seconds
-    unused = [path for path in folder.glob("*") if path.stat().st_mtime < before]
-    for path in unused:
+    removed = [path for path in folder.glob("*") if path.stat().st_mtime < before or _is_damaged(path)]
+    for path in removed:
         path.unlink(missing_ok=True)
-    return unused
+    return removed
+
+
+def _is_damaged(path: Path) -> bool:
+    """Not of one that is being made."""
+    if path.name.startswith(files.TEMPORARY_PREFIX):
+        return False
+    left, seal = path.stat().st_size - SEAL_BYTES, 0
+    with path.open("rb") as file:
+        while left > 0 and (data := file.read(min(left, READ_BYTES))):
+            seal = zlib.crc32(data, seal)
+            left -= len(data)
+        return file.read() != seal.to_bytes(SEAL_BYTES, "little")

@@ -5,6 +5,7 @@ Belongs here: that order, and reading a file in place. Does not: many of them as
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ import pyarrow as pa
 
 from medallion_assets.curate.fingerprint import KEY_BYTES
 from medallion_assets.curate.minhash import SLOTS
+from medallion_assets.storage.parts import DamagedPart
 from medallion_assets.storage.store import PartitionStore, Table
 from medallion_assets.text.alphabet import Array
 
@@ -80,6 +82,19 @@ def fingerprints_in(path: Path) -> tuple[Fingerprints, ...]:
     """Batch by batch. A file is named after its content, so it never changes."""
     with pa.ipc.open_file(pa.py_buffer(in_place(path))) as file:
         return tuple(Fingerprints.of(file.get_batch(number)) for number in range(file.num_record_batches))
+
+
+def verify(deposit: Deposit) -> None:
+    """Once a process, and before the buckets that outlive it are made of it. Raises DamagedPart."""
+    status = deposit.path.stat()
+    _verify(deposit.path, deposit.sha256, status.st_ino, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=100_000)
+def _verify(path: Path, sha256: str, _inode: int, _mtime_ns: int) -> None:
+    with path.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            raise DamagedPart(path, "it has other bytes than were written")
 
 
 def shingles_in(path: Path, rows: Array) -> Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zlib
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from medallion_assets.storage.place import Place, place_at
 
 LEDGER_NAME = "_exports"
 SHA256 = re.compile(r"[0-9a-f]{64}")
+# Last in a record, the CRC-32 of all before it: a flipped bit would move an export to another day.
+SEAL = b',"crc32":"'
+END = b'"}'
 
 
 class DamagedLedger(ValueError):
@@ -43,7 +47,7 @@ class Ledger:
 
     def claim(self, sha256: str, claim: Claim) -> Claim:
         """First writer wins, for ever: an export never moves. Each delivery is noted too."""
-        record = msgspec.json.encode(claim)
+        record = _encoded(claim)
         first = self._decoded(f"{sha256}.json", self._place.write_once(f"{sha256}.json", record))
         if first.file != claim.file:
             name = hashlib.sha256(claim.file.encode(errors="surrogateescape")).hexdigest()[:12]
@@ -70,7 +74,23 @@ class Ledger:
 
     def _decoded(self, name: str, record: bytes) -> Claim:
         try:
-            return msgspec.json.decode(record, type=Claim)
+            return _decoded(record)
         except ValueError as error:  # no JSON, other JSON, no UTF-8
             shown = self._place.shown(name)
             raise DamagedLedger(f"{shown} can't be read: {error}; restore it from a back-up") from error
+
+
+def _encoded(claim: Claim) -> bytes:
+    said = msgspec.json.encode(claim).removesuffix(b"}")
+    return said + SEAL + _crc32(said) + END
+
+
+def _decoded(record: bytes) -> Claim:
+    said, seal, rest = record.rpartition(SEAL)
+    if seal and rest != _crc32(said) + END:  # older records have none
+        raise ValueError("its bytes are not those that were written")
+    return msgspec.json.decode(record, type=Claim)
+
+
+def _crc32(content: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(content)

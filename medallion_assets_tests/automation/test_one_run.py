@@ -112,4 +112,5 @@ def test_the_wait_begins_anew_with_every_change_and_ends_with_the_last_of_it() -
         {"silver/a": 30.0},
     ]
     assert since(more, judged(), 40.0) == {}
+    assert since(more, judged("1", "2"), 5.0) == since({}, judged("1", "2"), 5.0)  # the clock went back
     assert isinstance(first["silver/a"], Since)

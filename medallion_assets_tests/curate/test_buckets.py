@@ -18,6 +18,7 @@ from medallion_assets.curate import buckets as buckets_module
 from medallion_assets.curate.buckets import (
     BYTES_PER_ROW,
     KEY_BAND,
+    SEAL_BYTES,
     SPANS_IN_DAYS,
     Buckets,
     BucketsFile,
@@ -27,6 +28,7 @@ from medallion_assets.curate.buckets import (
 )
 from medallion_assets.curate.deposits import Deposit, deposits
 from medallion_assets.curate.minhash import BANDS
+from medallion_assets.storage.parts import DamagedPart
 from medallion_assets.storage.store import PartitionStore
 from medallion_assets_tests.curate.fingerprinted import Row, filed, put, said, table_of
 
@@ -167,6 +169,30 @@ def test_a_file_of_another_size_is_made_again(
     assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("place", [0, BYTES_PER_ROW, -SEAL_BYTES - 1, -1])
+def test_a_damaged_file_is_swept_and_made_again(
+    place: int, stored: tuple[Deposit, ...], tmp_path: Path
+) -> None:
+    before = bytes_of(made(stored, tmp_path / "kept"))
+    [path] = (tmp_path / "kept").iterdir()
+    assert sweep(tmp_path / "kept") == []
+    content = bytearray(path.read_bytes())
+    content[place] ^= 4
+    path.write_bytes(content)
+    assert sweep(tmp_path / "kept") == [path]
+    assert bytes_of(made(stored, tmp_path / "kept")) == before
+
+
+def test_buckets_are_not_made_of_damaged_fingerprints(stored: tuple[Deposit, ...], tmp_path: Path) -> None:
+    path = stored[1].path
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DamagedPart, match="medallion verify --rebuild"):
+        made(stored, tmp_path / "kept")
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
 def test_a_file_cut_short_in_place_is_not_looked_at_again(
     stored: tuple[Deposit, ...], tmp_path: Path
 ) -> None:
@@ -224,7 +250,7 @@ def test_only_what_nobody_asks_for_is_swept(stored: tuple[Deposit, ...], tmp_pat
     removed = sweep(tmp_path / "kept")
     assert len(removed) == 2
     assert [path.stat().st_size for path in (tmp_path / "kept").iterdir()] == [
-        BYTES_PER_ROW * sum(each.rows for each in stored)
+        BYTES_PER_ROW * sum(each.rows for each in stored) + SEAL_BYTES
     ]
     assert sweep(tmp_path / "nothing yet") == []
 

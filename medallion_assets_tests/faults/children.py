@@ -24,6 +24,7 @@ from typing import Any
 
 MOST_SECONDS = 300
 IMPORTED = (
+    "dagster",
     "pandas",
     "pyarrow.dataset",
     "pyarrow.parquet",
@@ -33,6 +34,7 @@ IMPORTED = (
     "medallion_assets.release.cut",
     "medallion_assets_tests.storage.samples",
     "medallion_assets_tests.faults.layers",
+    "medallion_assets_tests.faults.instances",
 )
 FAILED = 70
 PR_SET_PDEATHSIG = 1

@@ -18,6 +18,7 @@ from medallion_assets.curate.buckets import FOLDER_NAME as BUCKETS
 from medallion_assets.curate.buckets import sweep as sweep_buckets
 from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.release.cut import Plan, cut
+from medallion_assets.release.sweep import sweep as sweep_releases
 from medallion_assets.storage.manifest import MANIFEST_NAME
 from medallion_assets_tests.faults.trees import differences, linked_copy, tree
 from medallion_assets_tests.pipeline.works import Works
@@ -183,6 +184,7 @@ class Stand:
             works.store.sweep(stage.table, grace_seconds=-1)
         for unit in works.stages.units:
             sweep_buckets(works.store.root / BUCKETS / unit)
+        sweep_releases(works.store.root, grace_seconds=-1)
 
     def not_whole(self) -> str | None:
         """What in the store is neither of the old generation nor of the new, or of neither one whole."""

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from medallion_assets_tests.faults import (
+    bursts,
+    clocks,
+    daemons,
     determinism,
     disks,
     inputs,
+    instances,
     kills,
     landing,
     planted,
@@ -29,6 +33,10 @@ MODULES = (
     determinism,
     sequences,
     planted,
+    instances,
+    daemons,
+    bursts,
+    clocks,
 )
 FAULTS: tuple[Fault, ...] = tuple(fault for module in MODULES for fault in module.FAULTS)
 ELSEWHERE = {

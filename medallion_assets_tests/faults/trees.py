@@ -10,7 +10,7 @@ from pathlib import Path
 from medallion_assets.storage.files import TEMPORARY_PREFIX
 
 # Not told apart by what a run does: the kernel's locks, a cache, an asset of figures.
-PASSING = {".locks", "_cache.json", ".scratch", ".buckets", ".proofs", "profile"}
+PASSING = {".locks", "_cache.json", ".outdated.json", ".scratch", ".buckets", ".proofs", "profile"}
 Tree = dict[str, str]
 
 

@@ -19,11 +19,11 @@ from medallion_assets.automation.wording import check_key
 from medallion_assets.checks.conservation import balance_of
 from medallion_assets.extract.ledger import LEDGER_NAME, Ledger
 from medallion_assets.stage import Stage
-from medallion_assets.storage.io_manager import CONTENT_HASH_SHOWN
 from medallion_assets.storage.store import Build, PartitionStore
 from medallion_assets.trace.funnel import funnel_of
 from medallion_assets.trace.landed import export_of
 from medallion_assets.trace.reader import Reader, open_store
+from medallion_assets_tests.agreement import disagreements
 from medallion_assets_tests.soak.deliveries import Export
 from medallion_assets_tests.soak.ground import Ground, stale_partitions
 from medallion_assets_tests.soak.memory import Samples, quarters
@@ -96,25 +96,7 @@ def records_are_conserved_by_identity(soaked: Soaked) -> Iterator[str]:
 
 
 def the_event_log_names_what_the_store_holds(soaked: Soaked) -> Iterator[str]:
-    """The latest materialization of each partition has the content hash of its manifest."""
-    store = soaked.ground.store
-    for stage in soaked.ground.stages.all():
-        key = dg.AssetKey(stage.asset_path)
-        partitions = set(soaked.history.get_materialized_partitions(key))
-        for day in sorted(partitions ^ set(store.keys(stage.table))):
-            where = "the event log" if day in partitions else "the store"
-            yield f"{stage.table.full_name} {day} is only in {where}"
-        for day in sorted(partitions & set(store.keys(stage.table))):
-            told, manifest = _content_hash(soaked.history, key, day), store.manifest(stage.table, day)
-            if manifest is not None and told != (held := manifest.content_hash[:CONTENT_HASH_SHOWN]):
-                yield f"{stage.table.full_name} {day}: the event log names {told}, not {held}"
-
-
-def _content_hash(history: dg.DagsterInstance, key: dg.AssetKey, day: str) -> object:
-    wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day])
-    [record] = history.fetch_materializations(wanted, limit=1).records
-    assert record.asset_materialization is not None
-    return record.asset_materialization.metadata["content_hash"].value
+    yield from disagreements(soaked.ground.stages, soaked.ground.store, soaked.history)
 
 
 def nothing_is_stale(soaked: Soaked) -> Iterator[str]:
