@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.measure import Cost, median_of, run
-from medallion_assets.config_file import load_config
+from medallion_assets.config.file import load_config
 from medallion_assets.release.audit import audit
 from medallion_assets.release.cut import Plan, cut
 from medallion_assets.release.drift import Today

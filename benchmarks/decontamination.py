@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.real_texts import DATA
-from medallion_assets.config_file import load_config
+from medallion_assets.config.file import load_config
 from medallion_assets.curate.decontaminate.index import EvalIndex
 from medallion_assets.curate.decontaminate.match import matches
 from medallion_assets.curate.decontaminate.rules import NOTHING, Rules, index_rows

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.measure import run
 from benchmarks.range_overhead import row_of
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.fanout.backend import LOCAL, Backend, Task
 from medallion_assets.fanout.partitions import Fanout
 from medallion_assets.fanout.pool import Pool

@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks import real_texts
 from benchmarks.measure import run
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.curate.fingerprint import fingerprints_of
 from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.roots import Roots, project_folder

@@ -17,7 +17,7 @@ from pathlib import Path
 import dagster as dg
 
 from benchmarks.measure import Cost, run
-from medallion_assets.config_file import load_config
+from medallion_assets.config.file import load_config
 from medallion_assets.roots import Roots, project_folder
 from medallion_assets.stages import PipelineStages, stages_of
 from medallion_assets.storage.memory import kept_for_the_next_batch

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.measure import Cost, run
-from medallion_assets.config_file import check
+from medallion_assets.config.file import check
 from medallion_assets.conform.streamed import Position, line_of
 from medallion_assets.release import load_stream
 from medallion_assets.roots import Roots, project_folder

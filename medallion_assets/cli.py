@@ -215,7 +215,7 @@ def stream(name: str, config: Path, member: str) -> None:
     Runs until SIGTERM, at which what was polled is landed and acknowledged. STREAM is a name in the
     configuration, or that of the source that it feeds.
     """
-    from medallion_assets.config_file import ConfigError, load_config
+    from medallion_assets.config.file import ConfigError, load_config
     from medallion_assets.inert import inert
     from medallion_assets.roots import Roots
     from medallion_assets.streaming.command import consume
@@ -233,7 +233,7 @@ def stream(name: str, config: Path, member: str) -> None:
 
 def _rebuilt(damages: Sequence[Damage], config: Path, roots: Roots) -> bool:
     """Whether everything is good again."""
-    from medallion_assets.config_file import ConfigError, load_config
+    from medallion_assets.config.file import ConfigError, load_config
     from medallion_assets.recover import show
     from medallion_assets.recover.rebuild import rebuild as remedies
     from medallion_assets.stages import stages_of
@@ -254,7 +254,7 @@ def _rebuilt(damages: Sequence[Damage], config: Path, roots: Roots) -> bool:
 
 def _today(config: Path) -> Today | None:
     """What is configured now; an audit goes on without it."""
-    from medallion_assets.config_file import ConfigError, load_config
+    from medallion_assets.config.file import ConfigError, load_config
     from medallion_assets.release.drift import Today
     from medallion_assets.roots import Roots
     from medallion_assets.stages import stages_of

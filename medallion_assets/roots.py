@@ -1,7 +1,7 @@
 """Where data lies: what the environment may move.
 
 Belongs here: MEDALLION_DATA, MEDALLION_LANDING and MEDALLION_CACHE. Does not: anything that shapes the graph
-(config.py).
+(config/).
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medallion_assets.config import (
+from medallion_assets.config.checks import Problem
+from medallion_assets.config.pipeline import (
     DecontaminationConfig,
     EvalSetConfig,
     PassRatesConfig,
@@ -20,8 +21,7 @@ from medallion_assets.config import (
     SourceConfig,
     TokenizerConfig,
 )
-from medallion_assets.config_checks import Problem
-from medallion_assets.config_quality import QualityConfig, merged, quality_of
+from medallion_assets.config.quality import QualityConfig, merged, quality_of
 from medallion_assets.conform.evals import EvalStage
 from medallion_assets.conform.format import load_format
 from medallion_assets.conform.stage import ConformStage

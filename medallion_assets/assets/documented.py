@@ -17,7 +17,7 @@ from medallion_assets.assets.code_links import CODE_REFERENCES, code_references,
 from medallion_assets.assets.columns import column_lineage, column_schema
 from medallion_assets.assets.owners import owners_of, owners_together
 from medallion_assets.assets.reading import reading
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.conform.evals import EvalStage
 from medallion_assets.conform.stage import ConformStage
 from medallion_assets.curate.decontaminate.stages import ContaminationStage

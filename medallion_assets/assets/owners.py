@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.curate.decontaminate.stages import ContaminationStage
 from medallion_assets.curate.stage import UnitStage
 from medallion_assets.stage import Stage

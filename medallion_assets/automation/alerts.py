@@ -21,7 +21,7 @@ from medallion_assets.alerts.outbox import Message, Outbox, Outcome, Result, due
 from medallion_assets.alerts.state import State, is_worth_storing, looked, read, tried, written
 from medallion_assets.automation.happenings import look
 from medallion_assets.automation.wording import check_key
-from medallion_assets.config_alerts import PORTS, AlertsConfig
+from medallion_assets.config.alerts import PORTS, AlertsConfig
 
 SENSOR = "alerts"
 INTERVAL_SECONDS = 30

@@ -23,7 +23,7 @@ from medallion_assets.automation.settling import (
     Settling,
     Situation,
 )
-from medallion_assets.config_watch import SettleConfig, seconds_of
+from medallion_assets.config.watch import SettleConfig, seconds_of
 
 INTERVAL_SECONDS = 30
 Context = dg.AutomationContext[dg.AssetKey]

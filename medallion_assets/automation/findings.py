@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from medallion_assets.automation.settle import MAX_ATTEMPTS, RULES, Judgement, Outdated
-from medallion_assets.config_watch import DiskRoomConfig, bytes_of, seconds_of
+from medallion_assets.config.watch import DiskRoomConfig, bytes_of, seconds_of
 from medallion_assets.storage.manifest import digest_of
 from medallion_assets.storage.store import PartitionStore, Table
 

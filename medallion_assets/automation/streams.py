@@ -14,8 +14,8 @@ import msgspec
 
 from medallion_assets.assets.code_links import CODE_REFERENCES, links_to
 from medallion_assets.automation.findings import Finding
-from medallion_assets.config import PipelineConfig
-from medallion_assets.config_stream import StreamConfig
+from medallion_assets.config.pipeline import PipelineConfig
+from medallion_assets.config.stream import StreamConfig
 from medallion_assets.inert import inert
 from medallion_assets.storage.manifest import digest_of
 from medallion_assets.streaming.health import Grade, Health, health_of

@@ -26,7 +26,7 @@ from medallion_assets.automation.findings import (
 from medallion_assets.automation.settling import Settling
 from medallion_assets.automation.streams import CONSUMED, DESCRIPTION, stream_finding, stream_key
 from medallion_assets.checks.store_checks import STORE
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 
 INTERVAL_SECONDS = 30
 # The UI shows the evaluations behind an asset's last materialization alone.

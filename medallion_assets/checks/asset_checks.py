@@ -22,7 +22,7 @@ from medallion_assets.checks.removal import too_many_removals
 from medallion_assets.checks.shown import looked, spec_of
 from medallion_assets.checks.unique import repeated_in_unit
 from medallion_assets.checks.usual import unusual_rejects, unusual_removals
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.conform.stage import ConformStage
 from medallion_assets.curate.curriculum import CurriculumStage
 from medallion_assets.curate.stage import UnitStage

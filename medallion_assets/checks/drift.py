@@ -15,7 +15,7 @@ from typing import Any
 
 from medallion_assets.checks.baseline import days_before
 from medallion_assets.checks.finding import PARTITION, Fault, Finding
-from medallion_assets.config import ChecksConfig
+from medallion_assets.config.pipeline import ChecksConfig
 from medallion_assets.report.profile_stage import ProfileStage
 from medallion_assets.storage.store import PartitionStore
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from medallion_assets.checks.exports import listed
 from medallion_assets.checks.finding import PARTITION, Fault, Finding
-from medallion_assets.config import DEFAULT_REMOVAL_RATE
+from medallion_assets.config.pipeline import DEFAULT_REMOVAL_RATE
 from medallion_assets.storage.store import PartitionStore, Table
 
 CONFORMED = "conformed"

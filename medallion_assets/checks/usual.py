@@ -17,7 +17,7 @@ from medallion_assets.checks.baseline import days_before
 from medallion_assets.checks.exports import listed
 from medallion_assets.checks.finding import PARTITION, Fault, Finding
 from medallion_assets.checks.removal import removals
-from medallion_assets.config import ChecksConfig
+from medallion_assets.config.pipeline import ChecksConfig
 from medallion_assets.storage.store import PartitionStore, Table
 
 # Of a normal distribution, the standard deviation by the median deviation.

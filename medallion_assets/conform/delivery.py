@@ -1,6 +1,6 @@
 """What a format knows of a record besides its content: where it came from and what the configuration asks.
 
-Belongs here: the options that a source may set for its format. Does not: their spelling in YAML (config.py).
+Belongs here: the options that a source may set for its format. Does not: their spelling in YAML (config/).
 """
 
 from __future__ import annotations

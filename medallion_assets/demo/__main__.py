@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from medallion_assets.config_file import load_config
+from medallion_assets.config.file import load_config
 from medallion_assets.demo.exports import DAYS, land
 from medallion_assets.release.manifest import RELEASES, REPORT_NAME, release_names
 from medallion_assets.report.funnel import (

@@ -1,7 +1,7 @@
 """Redaction of a sensitive source's records, before anything of them is stored.
 
 Belongs here: dropping and hashing fields, masking what the detectors find, the salt. Does not: how a text is
-read (plain.py), what counts as personal data (detectors.py) or which source asks for what (config.py).
+read (plain.py), what counts as personal data (detectors.py) or which source asks for what (config/).
 """
 
 from __future__ import annotations

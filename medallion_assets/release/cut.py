@@ -18,8 +18,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from medallion_assets.config import PipelineConfig
-from medallion_assets.config_release import ReleaseConfig
+from medallion_assets.config.pipeline import PipelineConfig
+from medallion_assets.config.release import ReleaseConfig
 from medallion_assets.release.errors import NameTaken, NotSettled
 from medallion_assets.release.freeze import Frozen, is_sft, kept_tokenizer, laid_out, linked, made, other
 from medallion_assets.release.lineage import Lineage

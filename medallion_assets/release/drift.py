@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.package.tokens.tokenizer import TokenizerError, identity
 from medallion_assets.records import canonical_json

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from medallion_assets.config_release import ReleaseConfig
+from medallion_assets.config.release import ReleaseConfig
 from medallion_assets.conform.evals import EvalStage
 from medallion_assets.curate.decontaminate.stages import EvalIndexStage
 from medallion_assets.curate.stage import UnitStage

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.extract.inventory import undated
 from medallion_assets.package.tokens.tokenizer import IDENTITY_FILES, identity, load
 from medallion_assets.release.lineage import Lineage

@@ -11,8 +11,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from medallion_assets.config import PipelineConfig
-from medallion_assets.config_release import ReleaseConfig
+from medallion_assets.config.pipeline import PipelineConfig
+from medallion_assets.config.release import ReleaseConfig
 from medallion_assets.release.cut import Plan, cut
 from medallion_assets.release.lineage import Lineage
 from medallion_assets.release.manifest import PinnedExport, Release, ReleaseManifest

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from medallion_assets.config_stream import StreamBufferConfig
+from medallion_assets.config.stream import StreamBufferConfig
 from medallion_assets.streaming import pressure
 from medallion_assets.streaming.chunks import (
     Buffer,

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from medallion_assets.config import PipelineConfig
-from medallion_assets.config_checks import choose_from
-from medallion_assets.config_stream import StreamConfig
+from medallion_assets.config.checks import choose_from
+from medallion_assets.config.pipeline import PipelineConfig
+from medallion_assets.config.stream import StreamConfig
 from medallion_assets.roots import Roots
 from medallion_assets.stages import SourceStages, stages_of
 from medallion_assets.streaming.brokers import connect

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from medallion_assets.config_stream import StreamConfig
+from medallion_assets.config.stream import StreamConfig
 from medallion_assets.conform.streamed import Position, head_of, line_of
 from medallion_assets.storage import files
 from medallion_assets.streaming.brokers import Broker, Limit, Membership, Message

@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 
 from medallion_assets import build_pipeline
-from medallion_assets.config import PipelineConfig
-from medallion_assets.config_file import ConfigError, load_config
+from medallion_assets.config.file import ConfigError, load_config
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.release.pins import configuration_of
 from medallion_assets_tests.pipeline.sample import CONFIG, Site
 

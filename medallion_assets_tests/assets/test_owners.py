@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medallion_assets.assets.owners import owners_of
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets_tests.pipeline.sample import TOKENIZER, Site
 
 SOURCES = [

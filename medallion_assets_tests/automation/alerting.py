@@ -9,7 +9,7 @@ import dagster as dg
 
 from medallion_assets.alerts.delivery import delivered
 from medallion_assets.automation.alerts import Alerts, AlertsNotDelivered, tick
-from medallion_assets.config_alerts import AlertsConfig
+from medallion_assets.config.alerts import AlertsConfig
 from medallion_assets_tests.alerts.receivers import Receiver
 
 HOUR = 3600.0

@@ -14,7 +14,7 @@ import dagster as dg
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
 from medallion_assets.automation.settle import Cause, Survey
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.roots import project_folder
 from medallion_assets.storage.store import Build
 from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca, chat

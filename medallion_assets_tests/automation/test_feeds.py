@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets_tests.pipeline.sample import Site
 
 DAY = "2024-09-01"

@@ -19,8 +19,8 @@ from medallion_assets.automation.findings import (
 )
 from medallion_assets.automation.settle import MAX_ATTEMPTS, Cause, Judgement, Outdated
 from medallion_assets.automation.watch import Told, is_news
-from medallion_assets.config_file import ConfigError, check
-from medallion_assets.config_watch import DiskRoomConfig, bytes_of, seconds_of
+from medallion_assets.config.file import ConfigError, check
+from medallion_assets.config.watch import DiskRoomConfig, bytes_of, seconds_of
 from medallion_assets.storage.manifest import Digests
 from medallion_assets_tests.automation.settling_sample import (
     CONFIGURATION,

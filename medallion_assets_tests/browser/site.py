@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets_tests.instance import instance_of, write_workspace
 from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca, chat
 

@@ -11,7 +11,7 @@ import pytest
 from medallion_assets.automation.findings import DISK_ROOM, UP_TO_DATE
 from medallion_assets.checks.finding import Finding
 from medallion_assets.checks.kinds import KINDS
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets_tests.checks.tampering import stage_of, tampered
 from medallion_assets_tests.checks.week import CONFIG as WEEK
 from medallion_assets_tests.checks.week import (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medallion_assets.checks.exports import quarantined, reject_rate
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets_tests.extract.test_inventory import arrive_on
 from medallion_assets_tests.pipeline.sample import LONG_AGO, Site
 from medallion_assets_tests.pipeline.units_sample import build_day

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from medallion_assets.checks.kinds import KINDS
-from medallion_assets.config import ChecksConfig
+from medallion_assets.config.pipeline import ChecksConfig
 from medallion_assets.roots import project_folder
 
 PAGE = (project_folder() / "docs" / "checks.md").read_text()

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from medallion_assets.checks.asset_checks import looks_of
 from medallion_assets.checks.finding import Finding
 from medallion_assets.checks.store_checks import store_looks
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import MANIFEST_NAME, Manifest
 from medallion_assets_tests.checks.tampering import Rows, stage_of, tampered

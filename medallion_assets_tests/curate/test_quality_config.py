@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from medallion_assets.config_quality import QualityConfig, merged, quality_of
+from medallion_assets.config.quality import QualityConfig, merged, quality_of
 from medallion_assets.curate.gates.quality.thresholds import DEFAULT_QUALITY
 
 SETTINGS = st.fixed_dictionaries(

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from medallion_assets.config_file import load_config
+from medallion_assets.config.file import load_config
 from medallion_assets.demo.__main__ import CONFIG, RECIPE
 from medallion_assets.demo.exports import DAYS
 from medallion_assets.report.funnel import (

@@ -12,7 +12,7 @@ from dagster._config import process_config
 from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.workspace.config_schema import WORKSPACE_CONFIG_SCHEMA
 
-from medallion_assets.config_file import check
+from medallion_assets.config.file import check
 from medallion_assets.roots import project_folder
 
 PROJECT = project_folder()

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from medallion_assets.config_file import check
+from medallion_assets.config.file import check
 from medallion_assets.conform import formats
 from medallion_assets.roots import project_folder
 

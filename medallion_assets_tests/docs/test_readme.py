@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from medallion_assets.cli import main, trace
-from medallion_assets.config import DecontaminationConfig, LimitsConfig, RecipeConfig
-from medallion_assets.config_file import check
-from medallion_assets.config_quality import QualityConfig
+from medallion_assets.config.file import check
+from medallion_assets.config.pipeline import DecontaminationConfig, LimitsConfig, RecipeConfig
+from medallion_assets.config.quality import QualityConfig
 from medallion_assets.conform.format import format_names
 from medallion_assets.conform.mapping import TARGETS
 from medallion_assets.extract.redact import SALT_VARIABLE

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.config import PipelineConfig
-from medallion_assets.config_file import ConfigError, check
+from medallion_assets.config.file import ConfigError, check
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.fanout.partitions import Fanout
 from medallion_assets.fanout.pool import Pool, end_idle
 from medallion_assets.release.pins import configuration_of

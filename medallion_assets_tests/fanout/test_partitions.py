@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.fanout import rows
 from medallion_assets.fanout.backend import TaskFailed, nobody
 from medallion_assets.fanout.partitions import Fanout, Partitions

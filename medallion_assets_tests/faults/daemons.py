@@ -24,7 +24,7 @@ import dagster as dg
 import yaml
 from dagster._core.scheduler.instigation import SensorInstigatorData
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.stage import is_outdated
 from medallion_assets.storage.still import StillStore
 from medallion_assets_tests.agreement import disagreements

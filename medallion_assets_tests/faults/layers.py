@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from medallion_assets.checks.conservation import balance_of
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.curate.buckets import FOLDER_NAME as BUCKETS
 from medallion_assets.curate.buckets import sweep as sweep_buckets
 from medallion_assets.extract.stage import BronzeStage

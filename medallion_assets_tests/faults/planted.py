@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.roots import project_folder
 from medallion_assets.storage.manifest import Manifest
 from medallion_assets_tests.faults.children import start

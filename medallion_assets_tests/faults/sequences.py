@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from medallion_assets.checks.conservation import balance_of
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.extract.stage import BronzeStage
 from medallion_assets.release.cut import Plan, cut
 from medallion_assets.release.errors import ReleaseError

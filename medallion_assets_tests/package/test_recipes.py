@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.checks.conservation import Balance, balance_of
-from medallion_assets.config_file import check
+from medallion_assets.config.file import check
 from medallion_assets.package.recipe import Packaging, Selection
 from medallion_assets.package.stage import GoldStage
 from medallion_assets.roots import Roots

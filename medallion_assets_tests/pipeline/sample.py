@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from medallion_assets import build_pipeline
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets_tests.pipeline.works import LONG_AGO, Works
 
 TOKENIZER = {"path": "medallion_assets/tokenizers/chatml"}

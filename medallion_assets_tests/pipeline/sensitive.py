@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.extract.redact import SALT_VARIABLE
 from medallion_assets_tests.pipeline.sample import LONG_AGO, TOKENIZER, Site
 

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.stage import is_outdated
 from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca, chat
 from medallion_assets_tests.pipeline.units_sample import Row, build_day, rows, swept

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from tokenizers import Tokenizer
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.package.tokens.encode import IGNORED_LABEL
 from medallion_assets.roots import project_folder
 from medallion_assets.storage.store import Table

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.storage.store import Table
 from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca
 from medallion_assets_tests.pipeline.works import Works

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medallion_assets.automation.settle import landed_days
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.roots import Roots, cache_folder, project_folder
 from medallion_assets.stage import Stage, is_outdated, partitions_to_settle
 from medallion_assets.stages import PipelineStages, stages_of

@@ -10,7 +10,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from medallion_assets.cli import main
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.release.audit import Audit, audit
 from medallion_assets.release.cut import Plan, cut
 from medallion_assets.release.drift import Today

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.release import Stream, load
 from medallion_assets_tests.pipeline.sample import LONG_AGO, TOKENIZER
 from medallion_assets_tests.real_data import real_data

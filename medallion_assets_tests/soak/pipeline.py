@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.conform.formats import verl
 from medallion_assets_tests.instance import DEFINITIONS, write_workspace
 from medallion_assets_tests.pipeline.sample import TOKENIZER

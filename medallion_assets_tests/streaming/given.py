@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from medallion_assets.config_file import check
-from medallion_assets.config_stream import StreamConfig
+from medallion_assets.config.file import check
+from medallion_assets.config.stream import StreamConfig
 from medallion_assets.conform.streamed import Position, head_of
 from medallion_assets.roots import Roots
 from medallion_assets.stages import stages_of

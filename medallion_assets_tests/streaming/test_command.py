@@ -11,7 +11,7 @@ import yaml
 from click.testing import CliRunner
 
 from medallion_assets.cli import main
-from medallion_assets.config_file import ConfigError, check, load_config
+from medallion_assets.config.file import ConfigError, check, load_config
 from medallion_assets.streaming.places import held
 from medallion_assets_tests.streaming.given import SOURCE, STREAM, configuration
 

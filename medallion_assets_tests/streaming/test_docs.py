@@ -8,8 +8,8 @@ import re
 import yaml
 
 from medallion_assets.cli import main
-from medallion_assets.config_file import check
-from medallion_assets.config_stream import StreamBatchConfig, StreamBufferConfig
+from medallion_assets.config.file import check
+from medallion_assets.config.stream import StreamBatchConfig, StreamBufferConfig
 from medallion_assets.release import load_stream, replay
 from medallion_assets.roots import project_folder
 from medallion_assets.streaming.places import VARIABLE

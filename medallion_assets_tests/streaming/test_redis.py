@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from medallion_assets.config_file import check
+from medallion_assets.config.file import check
 from medallion_assets.conform.streamed import Position
 from medallion_assets.release import load_stream, replay
 from medallion_assets.roots import Roots

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from medallion_assets.config import PipelineConfig
+from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets_tests.pipeline.sample import TOKENIZER, Site, alpaca
 from medallion_assets_tests.trace.stores import answers, materialized, medallion
 

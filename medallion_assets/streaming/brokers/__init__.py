@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from medallion_assets.config_stream import StreamConfig
+from medallion_assets.config.stream import StreamConfig
 from medallion_assets.conform.streamed import Position
 from medallion_assets.streaming.errors import StreamError
 

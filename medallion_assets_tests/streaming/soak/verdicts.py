@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from medallion_assets.config_file import check
+from medallion_assets.config.file import check
 from medallion_assets.release import replay
 from medallion_assets.roots import Roots
 from medallion_assets.stages import stages_of

@@ -1,6 +1,6 @@
 """The thresholds of the quality gates, as plain values. None turns a gate off; 0 is a threshold.
 
-Belongs here: the names, types and defaults. Does not: YAML (config_quality.py), or what is measured.
+Belongs here: the names, types and defaults. Does not: YAML (config/quality.py), or what is measured.
 """
 
 from __future__ import annotations

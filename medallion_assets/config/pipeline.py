@@ -1,7 +1,7 @@
 """The pipeline's configuration: its keys, their types and defaults.
 
-Belongs here: the models. Does not: what keys may say together (config_checks.py), YAML and line numbers
-(config_file.py).
+Belongs here: the models. Does not: what keys may say together (checks.py), YAML and line numbers
+(file.py).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from medallion_assets.config_alerts import AlertsConfig
-from medallion_assets.config_quality import QualityConfig
-from medallion_assets.config_release import ReleaseConfig
-from medallion_assets.config_stream import StreamConfig
-from medallion_assets.config_watch import DiskRoomConfig, Duration, SettleConfig
+from medallion_assets.config.alerts import AlertsConfig
+from medallion_assets.config.quality import QualityConfig
+from medallion_assets.config.release import ReleaseConfig
+from medallion_assets.config.stream import StreamConfig
+from medallion_assets.config.watch import DiskRoomConfig, Duration, SettleConfig
 from medallion_assets.conform.delivery import Options
 from medallion_assets.fanout.backend import BackendName
 from medallion_assets.records import canonical_json

@@ -10,8 +10,8 @@ import dagster as dg
 import pytest
 from pydantic import ValidationError
 
-from medallion_assets.config import PipelineConfig, RecipeConfig, SourceConfig, TokenizerConfig
-from medallion_assets.config_file import ConfigError, check, load_config
+from medallion_assets.config.file import ConfigError, check, load_config
+from medallion_assets.config.pipeline import PipelineConfig, RecipeConfig, SourceConfig, TokenizerConfig
 from medallion_assets.conform.format import format_names
 
 GOOD = """\

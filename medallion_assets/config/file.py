@@ -1,6 +1,6 @@
 """From a YAML file to a checked configuration, with errors that name file, line, key and what is allowed.
 
-Belongs here: reading YAML, line numbers, the text of errors. Does not: what may be said (config.py).
+Belongs here: reading YAML, line numbers, the text of errors. Does not: what may be said (pipeline.py).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from medallion_assets.config import (
+from medallion_assets.config.checks import Place, Problem, Sections, choose_from, problems_across
+from medallion_assets.config.pipeline import (
     EvalSetConfig,
     PipelineConfig,
     RecipeConfig,
     SourceConfig,
 )
-from medallion_assets.config_checks import Place, Problem, Sections, choose_from, problems_across
-from medallion_assets.config_release import ReleaseConfig
-from medallion_assets.config_stream import StreamConfig
+from medallion_assets.config.release import ReleaseConfig
+from medallion_assets.config.stream import StreamConfig
 
 _Item = typing.TypeVar("_Item", SourceConfig, RecipeConfig, EvalSetConfig, ReleaseConfig, StreamConfig)
 

@@ -1,7 +1,7 @@
 """What no single key of the configuration can see: names that clash, formats and units that don't fit.
 
 Belongs here: checks across keys, each yielding problems with their place. Does not: reading or wording of
-the whole error (config_file.py).
+the whole error (file.py).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from medallion_assets.config import EvalSetConfig, RecipeConfig, RolloutsConfig, SourceConfig
-from medallion_assets.config_alerts import AlertsConfig, alert_complaints
-from medallion_assets.config_quality import QualityConfig, merged
-from medallion_assets.config_release import ReleaseConfig, complaints
-from medallion_assets.config_stream import StreamConfig, stream_complaints
+from medallion_assets.config.alerts import AlertsConfig, alert_complaints
+from medallion_assets.config.pipeline import EvalSetConfig, RecipeConfig, RolloutsConfig, SourceConfig
+from medallion_assets.config.quality import QualityConfig, merged
+from medallion_assets.config.release import ReleaseConfig, complaints
+from medallion_assets.config.stream import StreamConfig, stream_complaints
 from medallion_assets.conform.delivery import Options
 from medallion_assets.conform.format import Format, format_names, load_format
 from medallion_assets.curate.derived import NAMES
