@@ -52,23 +52,23 @@ class Step:
 
 
 def load_stream(
-    name: str,
+    name: str | Path,
     *,
     consumer: str,
     rows: int,
     after: int | None = None,
     patience: float | None = None,
-    data: str | Path | None = None,
 ) -> Iterator[Step]:
     """Steps of exactly `rows` rollouts, as they come, without end; with `patience`, until none came so long.
 
-    `consumer` names the trainer: its place and what it was given survive it. `after` is the last step that
-    the model has learned from, as its checkpoint says: what was given since is given again, the same bytes,
-    before anything new; without it, nothing is given again.
+    `name` is a stream of the store that MEDALLION_DATA names, or the path of its folder. `consumer` names the
+    trainer: its place and what it was given survive it. `after` is the last step that the model has learned
+    from, as its checkpoint says: what was given since is given again, the same bytes, before anything new;
+    without it, nothing is given again.
 
     Raises NoStream, or StreamInUse where a living process reads under the same name.
     """
-    places = places_of(name, data)
+    places = places_of(name)
     if not CONSUMER.fullmatch(consumer):
         raise ValueError(f"{consumer!r} is no name: letters, digits and . _ -, at most 100")
     if rows < 1:
@@ -79,7 +79,7 @@ def load_stream(
         if after is not None:
             from medallion_assets.streaming.replay import replayed
 
-            yield from replayed(places, folder, first=after + 1, data=_data(data))
+            yield from replayed(places, folder, first=after + 1)
         try:
             while (step := reading.next(rows, patience)) is not None:
                 yield step
@@ -87,34 +87,28 @@ def load_stream(
             reading.close()
 
 
-def replay(
-    name: str, *, consumer: str, first: int = 1, last: int | None = None, data: str | Path | None = None
-) -> Iterator[Step]:
+def replay(name: str | Path, *, consumer: str, first: int = 1, last: int | None = None) -> Iterator[Step]:
     """The steps that a consumer of the stream was given, again; whoever reads meanwhile is not disturbed.
 
     Raises NotAsServed where a row can't be made again as it was.
     """
     from medallion_assets.streaming.replay import replayed
 
-    places = places_of(name, data)
+    places = places_of(name)
     folder = places.consumers / consumer
     if not (folder / LOG).exists():
         raise NotAsServed(f"{consumer!r} was never given anything of {name!r}: there is no {folder / LOG}")
-    return replayed(places, folder, first=first, last=last, data=_data(data))
+    return replayed(places, folder, first=first, last=last)
 
 
-def places_of(name: str, data: str | Path | None) -> Places:
-    root = streams_folder(_data(data))
+def places_of(name: str | Path) -> Places:
+    root = Path(name).parent if isinstance(name, Path) else streams_folder(Roots.from_environment().data)
     places = Places(root / name)
     if not places.members.is_dir():
         names = sorted(path.parent.name for path in root.glob("*/members"))
         there = f"streams there: {', '.join(names)}" if names else "`medallion stream` makes one"
-        raise NoStream(f"nobody has consumed a stream {name!r} into {root} yet; {there}")
+        raise NoStream(f"nobody has consumed a stream {places.root.name!r} into {root} yet; {there}")
     return places
-
-
-def _data(data: str | Path | None) -> Path:
-    return Path(data) if data is not None else Roots.from_environment().data
 
 
 @contextmanager

@@ -25,7 +25,6 @@ class Live:
 
     def __init__(self, folder: Path, **stream: Any) -> None:
         self.setup = setup_in(folder, **stream)
-        self.data = folder / "data"
         self._number = 0
 
     def feed(self, *versions: int, polls: int = 3, run: str = "a") -> None:
@@ -38,7 +37,7 @@ class Live:
         assert consume(self.setup, Broker({0: messages}, [polls]))
 
     def read(self, rows: int = 1, *, consumer: str = "t", **how: Any) -> list[list[str]]:
-        steps = load_stream("live", consumer=consumer, rows=rows, patience=0, data=self.data, **how)
+        steps = load_stream(self.setup.places.root, consumer=consumer, rows=rows, patience=0, **how)
         return [step.rows["source_id"].to_pylist() for step in steps]
 
     @property
@@ -101,7 +100,7 @@ def test_a_rollout_that_was_sent_twice_is_served_once(live: Live) -> None:
 
 def test_what_became_stale_while_it_waited_for_a_step_is_left_out(live: Live) -> None:
     live.feed(1, 1)
-    reading = load_stream("live", consumer="t", rows=3, patience=0, data=live.data)
+    reading = load_stream(live.setup.places.root, consumer="t", rows=3, patience=0)
     assert list(reading) == []
     live.feed(6, 6, 6)
     assert live.read(3) == [["a-2", "a-3", "a-4"]]
@@ -178,7 +177,7 @@ def test_an_emptied_buffer_begins_anew(live: Live) -> None:
 def test_two_processes_do_not_read_under_one_name(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medallion_assets.streaming.serve.TRIES", 1)
     live.feed(1, 1)
-    first = load_stream("live", consumer="t", rows=1, patience=0, data=live.data)
+    first = load_stream(live.setup.places.root, consumer="t", rows=1, patience=0)
     next(first)
     with pytest.raises(StreamInUse, match="'t' is read by another process"):
         live.read()
@@ -186,7 +185,7 @@ def test_two_processes_do_not_read_under_one_name(live: Live, monkeypatch: pytes
 
 def test_a_stream_that_is_not_there_is_told(live: Live) -> None:
     with pytest.raises(NoStream, match="streams there: live"):
-        next(load_stream("alive", consumer="t", rows=1, data=live.data))
+        next(load_stream(live.setup.places.root.with_name("alive"), consumer="t", rows=1))
 
 
 def test_rows_that_come_out_otherwise_are_not_replayed(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +193,7 @@ def test_rows_that_come_out_otherwise_are_not_replayed(live: Live, monkeypatch: 
     live.read()
     monkeypatch.setattr("medallion_assets.curate.reward.verify", lambda *_: 0.25)
     with pytest.raises(NotAsServed, match="comes out otherwise"):
-        list(replay("live", consumer="t", data=live.data))
+        list(replay(live.setup.places.root, consumer="t"))
 
 
 def test_rows_that_are_gone_are_not_replayed(live: Live) -> None:
@@ -203,12 +202,12 @@ def test_rows_that_are_gone_are_not_replayed(live: Live) -> None:
     for export in Path(live.setup.plan.landing).rglob("*.jsonl"):
         export.unlink()
     with pytest.raises(NotAsServed, match="neither in the landing folder"):
-        list(replay("live", consumer="t", data=live.data))
+        list(replay(live.setup.places.root, consumer="t"))
 
 
 def test_rows_have_the_columns_of_the_unit(live: Live) -> None:
     live.feed(1)
-    [step] = load_stream("live", consumer="t", rows=1, patience=0, data=live.data)
+    [step] = load_stream(live.setup.places.root, consumer="t", rows=1, patience=0)
     assert isinstance(step.rows, pa.Table)
     assert step.rows.schema.metadata is None
     assert {"record_id", "prompt", "completion", "reward", "policy_version"} <= set(step.rows.column_names)
