@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from medallion_assets.roots import Roots
-from medallion_assets.streaming.chunks import Buffer, Chunk, Gone, Label, fresh, label_of, read
+from medallion_assets.streaming.chunks import Buffer, Chunk, Gone, Label, fresh, label_of, read, sweep
 from medallion_assets.streaming.errors import NoStream, NotAsServed, StreamInUse
 from medallion_assets.streaming.memory import STEPS_BETWEEN, recalled
 from medallion_assets.streaming.places import Places, held, streams_folder
@@ -128,6 +128,7 @@ class Reading:
 
     def __init__(self, places: Places, folder: Path) -> None:
         self._buffer, self._folder = Buffer(places.buffer), folder
+        sweep(folder)
         self._log = StepLog(folder)
         self._log.mend()
         self._memory = recalled(folder)

@@ -174,6 +174,17 @@ def test_an_emptied_buffer_begins_anew(live: Live) -> None:
     assert live.read() == [["a-30"]]
 
 
+def test_what_killed_processes_were_writing_is_swept(live: Live) -> None:
+    live.feed(1)
+    live.read()
+    orphans = [folder / ".tmp-0123" for folder in (live.setup.places.buffer, live.folder)]
+    for orphan in orphans:
+        orphan.write_bytes(b"half")
+    live.feed(1)
+    live.read()
+    assert [orphan.exists() for orphan in orphans] == [False, False]
+
+
 def test_two_processes_do_not_read_under_one_name(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medallion_assets.streaming.serve.TRIES", 1)
     live.feed(1, 1)
