@@ -20,7 +20,7 @@ from medallion_assets.stages import SourceStages, stages_of
 from medallion_assets.streaming.brokers import connect
 from medallion_assets.streaming.consume import Consumer, Say, Setup
 from medallion_assets.streaming.errors import NoStream, StreamError, StreamInUse
-from medallion_assets.streaming.places import Places, held, streams_folder
+from medallion_assets.streaming.places import TRIES, Places, held, streams_folder
 from medallion_assets.streaming.prepared import Plan
 
 MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}", re.ASCII)
@@ -31,7 +31,7 @@ def consume(setup: Setup, *, member: str, say: Say) -> None:
     if not MEMBER.fullmatch(member):
         raise StreamError(f"{member!r} is no name of a member: letters, digits and . _ -, at most 100")
     stream = setup.config
-    with held(setup.places.members / member) as is_free:
+    with held(setup.places.members / member, tries=TRIES) as is_free:
         if not is_free:
             raise StreamInUse(
                 f"a member {member!r} consumes {stream.name} already; end it, or give another name: --member"

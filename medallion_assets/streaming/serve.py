@@ -11,7 +11,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from medallion_assets.roots import Roots
 from medallion_assets.streaming.chunks import Buffer, Chunk, Gone, Label, fresh, label_of, read, sweep
 from medallion_assets.streaming.errors import NoStream, NotAsServed, StreamInUse
 from medallion_assets.streaming.memory import STEPS_BETWEEN, recalled
-from medallion_assets.streaming.places import Places, held, streams_folder
+from medallion_assets.streaming.places import TRIES, Places, held, streams_folder
 from medallion_assets.streaming.positions import (
     LOG,
     Cursor,
@@ -36,8 +35,6 @@ from medallion_assets.streaming.rows import OFFSET, PARTITION, served
 CONSUMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}", re.ASCII)
 LOOK_EVERY_SECONDS = 0.05
 POSITION_EVERY_SECONDS = 0.2
-# Somebody may be looking whether we are there.
-TRIES, TRY_EVERY_SECONDS = 20, 0.1
 REPEATED, STALE, MISSED = "repeated", "stale_policy", "missed_chunks"
 CHUNK, ROW, PLAN = "chunk", "row", "plan"
 GIVEN = (PARTITION, OFFSET, "record_id", "rollout_key", "run", "policy_version")
@@ -74,7 +71,9 @@ def load_stream(
     if rows < 1:
         raise ValueError(f"a step has at least one row; got {rows}")
     folder = places.consumers / consumer
-    with _alone(folder):
+    with held(folder, tries=TRIES) as is_free:
+        if not is_free:
+            raise StreamInUse(f"{consumer!r} is read by another process; end it, or choose another name")
         reading = Reading(places, folder)
         if after is not None:
             from medallion_assets.streaming.replay import replayed
@@ -109,18 +108,6 @@ def places_of(name: str | Path) -> Places:
         there = f"streams there: {', '.join(names)}" if names else "`medallion stream` makes one"
         raise NoStream(f"nobody has consumed a stream {places.root.name!r} into {root} yet; {there}")
     return places
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    for attempt in range(TRIES):
-        with held(folder) as is_free:
-            if is_free:
-                yield
-                return
-        if attempt + 1 < TRIES:
-            time.sleep(TRY_EVERY_SECONDS)
-    raise StreamInUse(f"{folder.name!r} is read by another process; end it, or choose another name")
 
 
 class Reading:

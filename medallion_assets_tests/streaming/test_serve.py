@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medallion_assets.release import load_stream, replay
+from medallion_assets.streaming.buffering import Shelf
 from medallion_assets.streaming.chunks import Buffer
 from medallion_assets.streaming.errors import NoStream, NotAsServed, StreamInUse
 from medallion_assets.streaming.positions import LOG, POSITION, read_log, read_position
-from medallion_assets.streaming.status import statuses
+from medallion_assets.streaming.status import StatusFile, statuses
 from medallion_assets_tests.streaming.given import MAX_LAG, Broker, consume, rollout, setup_in
 
 
@@ -152,6 +153,27 @@ def test_the_buffer_is_freed_as_trainers_read_and_bounded_where_they_do_not(tmp_
     assert given_rows[-1] == ["a-99"]
     live.feed(1)
     assert len(Buffer(live.setup.places.buffer).chunks()) <= 2
+
+
+def test_a_trainer_that_is_there_and_lags_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For a while: the stream is never held up for good."""
+    monkeypatch.setattr("medallion_assets.streaming.buffering.PATIENCE_SECONDS", 0.01)
+    live = Live(tmp_path, buffer={"rows": 20})
+    live.feed(1)
+    reading = load_stream(live.setup.places.root, consumer="t", rows=1, patience=0)
+    next(reading)
+    live.feed(*[1] * 18)
+    setup, waits = live.setup, list[int]()
+    status = StatusFile(setup.places.members / "main", "live", "main")
+    shelf = Shelf(setup.places, setup.config.buffer, MAX_LAG, status)
+    shelf.make_room(lambda: waits.append(1))
+    assert waits
+    waits.clear()
+    reading.close()  # type: ignore[attr-defined]
+    shelf.make_room(lambda: waits.append(1))
+    assert waits == []
 
 
 def test_a_reader_that_was_overtaken_says_so_and_goes_on(tmp_path: Path) -> None:
