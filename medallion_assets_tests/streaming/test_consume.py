@@ -45,7 +45,7 @@ def fresh(**stream: object) -> Iterator[Setup]:
     batch=st.integers(1, 8),
     disorder=st.booleans(),
 )
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_every_message_lands_once_wherever_consumers_die(
     counts: list[int], polls: list[int], deaths: list[int], batch: int, disorder: bool
 ) -> None:
@@ -176,7 +176,7 @@ def test_a_broker_that_goes_away_and_comes_back_loses_nothing(
 @given(
     polls=st.lists(ROWS, min_size=1, max_size=6), deaths=st.lists(st.integers(0, 40), max_size=4), rows=ROWS
 )
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_what_was_served_is_replayed_to_the_byte(polls: list[int], deaths: list[int], rows: int) -> None:
     broker = Broker({0: [rollout(number, answer=4 + number % 2) for number in range(14)]}, polls)
     with fresh(batch={"rows": 5}) as setup:

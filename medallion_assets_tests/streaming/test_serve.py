@@ -58,7 +58,7 @@ def live(tmp_path: Path) -> Iterator[Live]:
     rows=st.integers(1, 4),
     polls=st.integers(1, 5),
 )
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_nothing_is_served_that_is_too_far_behind(fed: list[list[int]], rows: int, polls: int) -> None:
     """Behind what had been fed by then: feeding and reading in turns."""
     with tempfile.TemporaryDirectory() as folder:
