@@ -132,7 +132,7 @@ def bare(folder: Path) -> None:
 
 
 def serve(folder: Path) -> None:
-    steps = load_stream("live", consumer="bench", rows=256, patience=0, data=folder / "data")
+    steps = load_stream(folder / "data/streams/live", consumer="bench", rows=256, patience=0)
     print(sum(step.rows.num_rows for step in steps))
 
 

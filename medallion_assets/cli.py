@@ -218,7 +218,7 @@ def stream(name: str, config: Path, member: str) -> None:
     from medallion_assets.config.file import ConfigError, load_config
     from medallion_assets.inert import inert
     from medallion_assets.roots import Roots
-    from medallion_assets.streaming.command import consume
+    from medallion_assets.streaming.command import consume, setup_called
     from medallion_assets.streaming.errors import StreamError
 
     def say(text: str) -> None:
@@ -226,7 +226,9 @@ def stream(name: str, config: Path, member: str) -> None:
 
     try:
         read = load_config(config)
-        consume(name, read, Roots.from_environment(), member=member, say=say, base=config.parent)
+        consume(
+            setup_called(name, read, Roots.from_environment(), base=config.parent), member=member, say=say
+        )
     except (ConfigError, StreamError) as error:
         raise click.ClickException(str(error)) from error
 

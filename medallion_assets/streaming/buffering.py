@@ -43,6 +43,10 @@ class Shelf:
         self._bounds = Bounds(bounds.rows, bounds.bytes)
         self._highest: dict[int, Versions] = {}
 
+    def sweep(self) -> None:
+        with self._buffer.publishing():
+            self._buffer.sweep()
+
     def put(self, rows: pa.Table, plan: str) -> None:
         """Those within the policy lag, for trainers to read; what is too much goes."""
         with self._buffer.publishing():

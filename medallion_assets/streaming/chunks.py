@@ -108,8 +108,13 @@ class Buffer:
 
     def sweep(self) -> None:
         """What a killed consumer was writing; within publishing()."""
-        for path in self.folder.glob(f"{files.TEMPORARY_PREFIX}*"):
-            path.unlink(missing_ok=True)
+        sweep(self.folder)
+
+
+def sweep(folder: Path) -> None:
+    """What lies there half written, in a folder where nobody writes meanwhile."""
+    for path in folder.glob(f"{files.TEMPORARY_PREFIX}*"):
+        path.unlink(missing_ok=True)
 
 
 def read(chunk: Chunk) -> pa.Table:

@@ -10,7 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
 
 from medallion_assets.config.checks import choose_from
 from medallion_assets.config.pipeline import PipelineConfig
@@ -20,22 +20,18 @@ from medallion_assets.stages import SourceStages, stages_of
 from medallion_assets.streaming.brokers import connect
 from medallion_assets.streaming.consume import Consumer, Say, Setup
 from medallion_assets.streaming.errors import NoStream, StreamError, StreamInUse
-from medallion_assets.streaming.places import Places, held, streams_folder
+from medallion_assets.streaming.places import TRIES, Places, held, streams_folder
 from medallion_assets.streaming.prepared import Plan
 
 MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}", re.ASCII)
 
 
-def consume(name: str, config: PipelineConfig, roots: Roots, *, member: str, say: Say, base: Any) -> None:
+def consume(setup: Setup, *, member: str, say: Say) -> None:
     """Until SIGTERM or SIGINT, at which everything polled is landed and acknowledged."""
     if not MEMBER.fullmatch(member):
         raise StreamError(f"{member!r} is no name of a member: letters, digits and . _ -, at most 100")
-    stream = stream_called(name, config)
-    sources = stages_of(config, roots, base=base).sources
-    setup = setup_of(
-        stream, next(each for each in sources if each.config.name == stream.source), config, roots
-    )
-    with held(setup.places.members / member) as is_free:
+    stream = setup.config
+    with held(setup.places.members / member, tries=TRIES) as is_free:
         if not is_free:
             raise StreamInUse(
                 f"a member {member!r} consumes {stream.name} already; end it, or give another name: --member"
@@ -45,6 +41,15 @@ def consume(name: str, config: PipelineConfig, roots: Roots, *, member: str, say
             say(f"consuming {stream.broker} {stream.topic!r} as {member!r} of group {stream.group!r}")
             consumer.run(is_over)
             say("everything that was polled has landed")
+
+
+def setup_called(name: str, config: PipelineConfig, roots: Roots, *, base: Path) -> Setup:
+    """`base` is the folder that relative paths of the configuration start from."""
+    stream = stream_called(name, config)
+    sources = stages_of(config, roots, base=base).sources
+    return setup_of(
+        stream, next(each for each in sources if each.config.name == stream.source), config, roots
+    )
 
 
 def stream_called(name: str, config: PipelineConfig) -> StreamConfig:
@@ -67,6 +72,7 @@ def setup_of(stream: StreamConfig, source: SourceStages, config: PipelineConfig,
         format=conformed.format,
         code=conformed.code_version,
         landing=str(bronze.landing / stream.name),
+        store=str(roots.data),
         options=conformed.options,
         quality=conformed.quality,
         record_bytes=bronze.limits.record_bytes,

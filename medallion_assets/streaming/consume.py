@@ -190,6 +190,7 @@ class Consumer:
     def _recover(self) -> None:
         """What was polled in an earlier life, or by members that are dead: offered once more, since nobody
         knows whether it was, and landed. Trainers know what they were given."""
+        self._shelf.sweep()
         self._land(self._taken_on(self._folder))
         self._status.tell_dropped()
         self._journal.clear()

@@ -20,9 +20,12 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
+        self._file: int | None = None
+        self._begin()
+
+    def _begin(self) -> None:
         self.rows = self.bytes = 0
         self._since: float | None = None
-        self._file: int | None = None
 
     @property
     def seconds(self) -> float:
@@ -47,8 +50,9 @@ class Journal:
         """Once everything in it has landed."""
         if self._file is not None:
             os.close(self._file)
+            self._file = None
         self.path.unlink(missing_ok=True)
-        self.__init__(self.path.parent)  # type: ignore[misc]  # as new
+        self._begin()
 
 
 def lines_in(path: Path) -> list[bytes]:

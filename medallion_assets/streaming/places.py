@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from medallion_assets.storage import files
 
 STREAMS = "streams"
 VARIABLE = "MEDALLION_STREAMS"
+# Another consumer may be taking on what we left behind.
+TRIES, TRY_EVERY_SECONDS = 100, 0.1
 
 
 def streams_folder(data: Path) -> Path:
@@ -60,16 +63,25 @@ class Places:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[bool]:
-    """Whether the folder is ours as long as the body runs: nobody else's, living. The kernel frees it."""
+def held(folder: Path, *, tries: int = 1) -> Iterator[bool]:
+    """Whether the folder is ours as long as the body runs: nobody else's, living. The kernel frees it.
+
+    Who means to stay tries several times: others look for a moment whether somebody is there.
+    """
     files.make_folder(folder)
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
+        yield _is_locked(descriptor, tries)
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(descriptor: int, tries: int) -> bool:
+    for left in reversed(range(tries)):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            yield False
+            time.sleep(TRY_EVERY_SECONDS if left else 0)
         else:
-            yield True
-    finally:
-        os.close(descriptor)
+            return True
+    return False

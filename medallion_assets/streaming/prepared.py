@@ -26,7 +26,8 @@ FAILED = "failed"
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """How lines become rows. `landing` is the stream's folder of exports; `code` that which conforms."""
+    """How lines become rows. `landing` is the stream's folder of exports, `store` that of the
+    data; `code` is the digest of what conforms."""
 
     stream: str
     topic: str
@@ -34,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True):
     format: str
     code: str
     landing: str
+    store: str
     options: Options = msgspec.field(default_factory=Options)
     quality: Quality = DEFAULT_QUALITY
     record_bytes: int = 32 << 20

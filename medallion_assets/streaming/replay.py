@@ -29,9 +29,7 @@ from medallion_assets.streaming.serve import Step
 Found = dict[Position, list[bytes]]
 
 
-def replayed(
-    places: Places, folder: Path, *, first: int, last: int | None = None, data: Path
-) -> Iterator[Step]:
+def replayed(places: Places, folder: Path, *, first: int, last: int | None = None) -> Iterator[Step]:
     """Those from `first` on; where the log ends before, there are none."""
     sources: dict[str, Lines] = {}
     for step in read_log(folder / LOG):
@@ -39,7 +37,7 @@ def replayed(
             continue
         if last is not None and step.step > last:
             return
-        tables = [_rows(step, plan, places, sources, data) for plan in _plans(step, places)]
+        tables = [_rows(step, plan, places, sources) for plan in _plans(step, places)]
         yield Step(step.step, _in_order(step, tables))
 
 
@@ -56,10 +54,10 @@ def _plans(step: LoggedStep, places: Places) -> list[Plan]:
     return found
 
 
-def _rows(step: LoggedStep, plan: Plan, places: Places, sources: dict[str, Lines], data: Path) -> pa.Table:
+def _rows(step: LoggedStep, plan: Plan, places: Places, sources: dict[str, Lines]) -> pa.Table:
     """Of every line that ever stood at one of the positions."""
     if plan.digest not in sources:
-        sources[plan.digest] = Lines(plan, places, data)
+        sources[plan.digest] = Lines(plan, places)
     found = sources[plan.digest].at([each.position for each in step.given])
     return prepared([line for lines in found.values() for line in lines], plan).rows
 
@@ -89,11 +87,11 @@ def _why_not(step: LoggedStep, missing: Sequence[tuple[int, str, str]], there: s
 class Lines:
     """Lines by their positions: as exports, as they wait in journals, as bronze has them."""
 
-    def __init__(self, plan: Plan, places: Places, data: Path) -> None:
+    def __init__(self, plan: Plan, places: Places) -> None:
         self._plan, self._places = plan, places
         self._landed = Landed(Path(plan.landing))
         self._landed.look()
-        self._bronze = BronzeLines(PartitionStore(data), plan)
+        self._bronze = BronzeLines(PartitionStore(Path(plan.store)), plan)
 
     def at(self, positions: Sequence[Position]) -> Found:
         """Where a line lies in several places, once."""

@@ -11,17 +11,16 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
 from medallion_assets.roots import Roots
-from medallion_assets.streaming.chunks import Buffer, Chunk, Gone, Label, fresh, label_of, read
+from medallion_assets.streaming.chunks import Buffer, Chunk, Gone, Label, fresh, label_of, read, sweep
 from medallion_assets.streaming.errors import NoStream, NotAsServed, StreamInUse
 from medallion_assets.streaming.memory import STEPS_BETWEEN, recalled
-from medallion_assets.streaming.places import Places, held, streams_folder
+from medallion_assets.streaming.places import TRIES, Places, held, streams_folder
 from medallion_assets.streaming.positions import (
     LOG,
     Cursor,
@@ -36,8 +35,6 @@ from medallion_assets.streaming.rows import OFFSET, PARTITION, served
 CONSUMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}", re.ASCII)
 LOOK_EVERY_SECONDS = 0.05
 POSITION_EVERY_SECONDS = 0.2
-# Somebody may be looking whether we are there.
-TRIES, TRY_EVERY_SECONDS = 20, 0.1
 REPEATED, STALE, MISSED = "repeated", "stale_policy", "missed_chunks"
 CHUNK, ROW, PLAN = "chunk", "row", "plan"
 GIVEN = (PARTITION, OFFSET, "record_id", "rollout_key", "run", "policy_version")
@@ -52,34 +49,36 @@ class Step:
 
 
 def load_stream(
-    name: str,
+    name: str | Path,
     *,
     consumer: str,
     rows: int,
     after: int | None = None,
     patience: float | None = None,
-    data: str | Path | None = None,
 ) -> Iterator[Step]:
     """Steps of exactly `rows` rollouts, as they come, without end; with `patience`, until none came so long.
 
-    `consumer` names the trainer: its place and what it was given survive it. `after` is the last step that
-    the model has learned from, as its checkpoint says: what was given since is given again, the same bytes,
-    before anything new; without it, nothing is given again.
+    `name` is a stream of the store that MEDALLION_DATA names, or the path of its folder. `consumer` names the
+    trainer: its place and what it was given survive it. `after` is the last step that the model has learned
+    from, as its checkpoint says: what was given since is given again, the same bytes, before anything new;
+    without it, nothing is given again.
 
     Raises NoStream, or StreamInUse where a living process reads under the same name.
     """
-    places = places_of(name, data)
+    places = places_of(name)
     if not CONSUMER.fullmatch(consumer):
         raise ValueError(f"{consumer!r} is no name: letters, digits and . _ -, at most 100")
     if rows < 1:
         raise ValueError(f"a step has at least one row; got {rows}")
     folder = places.consumers / consumer
-    with _alone(folder):
+    with held(folder, tries=TRIES) as is_free:
+        if not is_free:
+            raise StreamInUse(f"{consumer!r} is read by another process; end it, or choose another name")
         reading = Reading(places, folder)
         if after is not None:
             from medallion_assets.streaming.replay import replayed
 
-            yield from replayed(places, folder, first=after + 1, data=_data(data))
+            yield from replayed(places, folder, first=after + 1)
         try:
             while (step := reading.next(rows, patience)) is not None:
                 yield step
@@ -87,46 +86,28 @@ def load_stream(
             reading.close()
 
 
-def replay(
-    name: str, *, consumer: str, first: int = 1, last: int | None = None, data: str | Path | None = None
-) -> Iterator[Step]:
+def replay(name: str | Path, *, consumer: str, first: int = 1, last: int | None = None) -> Iterator[Step]:
     """The steps that a consumer of the stream was given, again; whoever reads meanwhile is not disturbed.
 
     Raises NotAsServed where a row can't be made again as it was.
     """
     from medallion_assets.streaming.replay import replayed
 
-    places = places_of(name, data)
+    places = places_of(name)
     folder = places.consumers / consumer
     if not (folder / LOG).exists():
         raise NotAsServed(f"{consumer!r} was never given anything of {name!r}: there is no {folder / LOG}")
-    return replayed(places, folder, first=first, last=last, data=_data(data))
+    return replayed(places, folder, first=first, last=last)
 
 
-def places_of(name: str, data: str | Path | None) -> Places:
-    root = streams_folder(_data(data))
+def places_of(name: str | Path) -> Places:
+    root = Path(name).parent if isinstance(name, Path) else streams_folder(Roots.from_environment().data)
     places = Places(root / name)
     if not places.members.is_dir():
         names = sorted(path.parent.name for path in root.glob("*/members"))
         there = f"streams there: {', '.join(names)}" if names else "`medallion stream` makes one"
-        raise NoStream(f"nobody has consumed a stream {name!r} into {root} yet; {there}")
+        raise NoStream(f"nobody has consumed a stream {places.root.name!r} into {root} yet; {there}")
     return places
-
-
-def _data(data: str | Path | None) -> Path:
-    return Path(data) if data is not None else Roots.from_environment().data
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    for attempt in range(TRIES):
-        with held(folder) as is_free:
-            if is_free:
-                yield
-                return
-        if attempt + 1 < TRIES:
-            time.sleep(TRY_EVERY_SECONDS)
-    raise StreamInUse(f"{folder.name!r} is read by another process; end it, or choose another name")
 
 
 class Reading:
@@ -134,6 +115,7 @@ class Reading:
 
     def __init__(self, places: Places, folder: Path) -> None:
         self._buffer, self._folder = Buffer(places.buffer), folder
+        sweep(folder)
         self._log = StepLog(folder)
         self._log.mend()
         self._memory = recalled(folder)

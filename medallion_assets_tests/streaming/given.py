@@ -140,12 +140,13 @@ SEAMS: tuple[tuple[Any, str], ...] = (
 
 @contextmanager
 def dying(at: int | None) -> Iterator[None]:
-    """Raises Killed at the so-manieth border of a durable step: before it if even, after it if odd."""
+    """Raises Killed at the so-manieth border of a durable step: before it, in its middle, or after it."""
     left = [at]
 
     def bordered(step: Callable[..., Any]) -> Callable[..., Any]:
         def stepping(*args: Any, **kwargs: Any) -> Any:
             _pass(left)
+            _pass(left, lambda: _torn(*args))
             result = step(*args, **kwargs)
             _pass(left)
             return result
@@ -158,11 +159,20 @@ def dying(at: int | None) -> Iterator[None]:
         yield
 
 
-def _pass(left: list[int | None]) -> None:
+def _pass(left: list[int | None], meanwhile: Callable[[], None] = lambda: None) -> None:
     if left[0] is not None:
         if left[0] == 0:
+            meanwhile()
             raise Killed
         left[0] -= 1
+
+
+def _torn(*args: Any) -> None:
+    """Half of what a journal was to be given has come to the disk."""
+    if isinstance(args[0], Journal) and len(args) > 1:
+        text = b"\n".join(args[1])
+        with args[0].path.open("ab") as file:
+            file.write(text[: len(text) // 2])
 
 
 def consume(setup: Setup, broker: Broker, *, dies_at: int | None = None, member: str = "main") -> bool:

@@ -32,7 +32,7 @@ def landing(folder: Path, lines: Sequence[bytes], landed: Landed | None = None) 
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.lists(PLACES, max_size=9)), max_size=6))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_each_position_lands_once(deliveries: list[tuple[int, list[Position]]]) -> None:
     """Three consumers that share the folder, in pieces of their own that overlap."""
     with tempfile.TemporaryDirectory() as name:

@@ -86,7 +86,7 @@ def test_dagster_shows_a_stream_and_whether_it_is_consumed(
 ) -> None:
     setup = setup_in(tmp_path)
     assert consume(setup, Broker({0: [rollout(number) for number in range(4)]}))
-    list(load_stream("live", consumer="t", rows=2, patience=0, data=tmp_path / "data"))
+    list(load_stream(setup.places.root, consumer="t", rows=2, patience=0))
     first = ticked(definitions, "streams")
     [seen] = first.asset_events or []
     assert isinstance(seen, dg.AssetObservation)

@@ -124,7 +124,7 @@ def test_a_key_of_another_kind_is_refused_with_words(redis: Redis) -> None:
 
 
 def test_killed_consumers_and_brokers_lose_and_repeat_nothing(redis: Redis, tmp_path: Path) -> None:
-    setup, data = setup_in(tmp_path), tmp_path / "data"
+    setup = setup_in(tmp_path)
     member = Member(tmp_path, {"MEDALLION_REDIS": redis.url}, batch={"rows": 40})
     with consuming(member):
         ids = send(redis, [rollout(number) for number in range(100)])
@@ -136,12 +136,12 @@ def test_killed_consumers_and_brokers_lose_and_repeat_nothing(redis: Redis, tmp_
         redis.kill()
         redis.start()
         ids += send(redis, [rollout(number) for number in range(200, 250)])
-        steps = list(load_stream("live", consumer="t", rows=50, patience=3, data=data))
+        steps = list(load_stream(setup.places.root, consumer="t", rows=50, patience=3))
         assert member.stop() == 0, member.log
     assert [each.offset for each in landed_positions(setup)] == ids
     served = [each for step in steps for each in step.rows["source_id"].to_pylist()]
     assert sorted(served) == sorted(f"a-{number}" for number in range(250))
-    again = replay("live", consumer="t", data=data)
+    again = replay(setup.places.root, consumer="t")
     assert [each.rows.to_pylist() for each in again] == [each.rows.to_pylist() for each in steps]
     assert redis.client().xpending(KEY, "medallion")["pending"] == 0
 
@@ -164,7 +164,7 @@ def test_streamed_rollouts_go_through_silver_and_are_replayed_from_bronze(
     send(redis, [rollout(n, answer=4 + n % 2) for n in range(6)] + bad + [rollout(9, version=9)])
     with consuming(Member(tmp_path, {"MEDALLION_REDIS": redis.url}, batch={"seconds": 0.2})) as [member]:
         wait_for(lambda: len(landed_lines(setup)) == 9, seconds=SECONDS, what=f"exports: {member.log}")
-        [step] = load_stream("live", consumer="t", rows=1, patience=0.5, data=tmp_path / "data")
+        [step] = load_stream(setup.places.root, consumer="t", rows=1, patience=0.5)
         assert member.stop() == 0
     roots = Roots(tmp_path / "data", tmp_path / "landing")
     stages = stages_of(check(configuration()), roots, base=tmp_path)
@@ -185,7 +185,7 @@ def test_streamed_rollouts_go_through_silver_and_are_replayed_from_bronze(
     assert _reasons(store, stages.units["rl_rollouts"].table, day) == ["stale_policy"] * 6
     for export in Path(setup.plan.landing).rglob("*.jsonl"):
         export.unlink()
-    [again] = replay("live", consumer="t", data=roots.data)
+    [again] = replay(setup.places.root, consumer="t")
     assert again.rows.to_pylist() == step.rows.to_pylist()
 
 

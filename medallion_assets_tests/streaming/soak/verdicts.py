@@ -57,7 +57,7 @@ class Soaked:
 
     @cached_property
     def again(self) -> list[object]:
-        return list(replay("live", consumer=CONSUMER, data=self.data))
+        return list(replay(self.data / "streams/live", consumer=CONSUMER))
 
     @cached_property
     def status(self) -> Status:
