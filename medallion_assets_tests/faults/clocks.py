@@ -15,12 +15,10 @@ from random import Random
 import dagster as dg
 
 from medallion_assets_tests.faults.daemons import Stand, standing
-from medallion_assets_tests.faults.deployment import CODE_SERVER, DAEMON
-from medallion_assets_tests.faults.fault import Fault, NotHere, chance
+from medallion_assets_tests.faults.deployment import DAEMON
+from medallion_assets_tests.faults.fault import Fault, chance
 from medallion_assets_tests.instance import wait_for
 
-# Of Debian's package of that name; for programs with threads.
-FAKETIME = tuple(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 HOUR, DAY, YEAR = 3600, 86_400, 31_556_952
 SHIFTS = (HOUR, DAY, 10 * DAY, YEAR, 10 * YEAR)
 # What happens while the clock is wrong is not waited for any longer: a day may be none yet.
@@ -28,44 +26,24 @@ WRONG_SECONDS = 30.0
 
 
 def _clock_jumps(ground: Path, seeds: Iterable[int]) -> Iterator[str | None]:
-    if not FAKETIME:
-        raise NotHere("libfaketime is not installed")
     with standing(ground) as stand:
-        clock = ground / "clock"
-        _set(clock, 0)
-        for name in (DAEMON, CODE_SERVER):
-            stand.deployment.kill(name, with_children=True)
-        for name in (CODE_SERVER, DAEMON):
-            stand.deployment.start(name, environment=_faked(clock))
         for seed in seeds:
             random = chance("jumps", seed)
             shift = random.choice((-1, 1)) * random.choice(SHIFTS)
-            _jump(stand, random, clock, shift)
+            _jump(stand, random, shift)
             wrong = stand.rest()
             yield wrong and f"after a jump of {shift / DAY:.1f} days {wrong}"
 
 
-def _faked(clock: Path) -> dict[str, str]:
-    """Deadlines within a process go by another clock, as they do everywhere."""
-    return {
-        "LD_PRELOAD": str(FAKETIME[0]),
-        "FAKETIME_TIMESTAMP_FILE": str(clock),
-        "FAKETIME_NO_CACHE": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "NO_FAKE_STAT": "1",
-    }
-
-
 def _set(clock: Path, shift: int) -> None:
     hidden = clock.with_name(".clock")
-    hidden.write_text(f"{shift:+d}")
+    hidden.write_text(str(shift))
     hidden.rename(clock)
 
 
-def _jump(stand: Stand, random: Random, clock: Path, shift: int) -> None:
+def _jump(stand: Stand, random: Random, shift: int) -> None:
     """An export lands while the clock is wrong, and another one once it is right again."""
-    _set(clock, shift)
+    _set(stand.deployment.clock, shift)
     before = stand.runs(dg.DagsterRunStatus.SUCCESS)
     stand.land(random)
     with suppress(TimeoutError):
@@ -75,7 +53,10 @@ def _jump(stand: Stand, random: Random, clock: Path, shift: int) -> None:
             what="a run",
         )
     time.sleep(random.uniform(0, 3))
-    _set(clock, 0)
+    _set(stand.deployment.clock, 0)
+    # Dagster's queue waits in memory until the clock has caught up: a daemon is started again when it is set.
+    stand.deployment.kill(DAEMON)
+    stand.deployment.start(DAEMON)
     stand.land(random)
 
 

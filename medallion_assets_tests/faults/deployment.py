@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 
 from medallion_assets.roots import project_folder
+from medallion_assets_tests.faults import shifted
 from medallion_assets_tests.faults.signs import PLANTED, VARIABLE
 from medallion_assets_tests.instance import LOCATION, free_port, make_home, wait_for, write_workspace
 
@@ -29,20 +30,21 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "run_monitoring": {"poll_interval_seconds": 1, "start_timeout_seconds": 40},
 }
 WORKSPACE = "load_from:\n  - grpc_server: {{host: 127.0.0.1, port: {port}, location_name: {location}}}\n"
-CODE_SERVER, DAEMON, WEBSERVER = "code server", "daemon", "webserver"
+CODE_SERVER, DAEMON, WEBSERVER, VIEWER = "code server", "daemon", "webserver", "viewer"
 
 
 class Deployment:
     """The processes of one home. What they say is in `<folder>/<process>.log`."""
 
     def __init__(self, folder: Path, pipeline: str, environment: Mapping[str, str]) -> None:
-        self.folder, self.home = folder, folder / "home"
+        self.folder, self.home, self.clock = folder, folder / "home", folder / "clock"
         self.environment = {
             **environment,
             "PYTHONPATH": str(project_folder()),
             VARIABLE: str(folder / "signs"),
+            shifted.VARIABLE: str(self.clock),
         }
-        self._ports = {CODE_SERVER: free_port(), WEBSERVER: free_port()}
+        self._ports = {name: free_port() for name in (CODE_SERVER, WEBSERVER, VIEWER)}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         write_workspace(folder, pipeline)
         (folder / "definitions.py").write_text(PLANTED)
@@ -55,9 +57,8 @@ class Deployment:
         (self.home / "dagster.yaml").write_text(yaml.safe_dump({**settings, **changed}))
         make_home(self.home, environment)
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._ports[WEBSERVER]}"
+    def url(self, name: str = WEBSERVER) -> str:
+        return f"http://127.0.0.1:{self._ports[name]}"
 
     def start(self, name: str, *, environment: Mapping[str, str] | None = None) -> None:
         """It answers when this returns; the daemon has none to answer to."""
@@ -92,20 +93,13 @@ class Deployment:
 
     def _command(self, name: str) -> list[str]:
         workspace = ["-w", "workspace.yaml"]
+        server = ["dagster_webserver", "-h", "127.0.0.1", "-p", str(self._ports.get(name)), *workspace]
+        code = ["dagster", "api", "grpc", "-f", "definitions.py", "-h", "127.0.0.1"]
         return {
-            CODE_SERVER: [
-                *("dagster", "api", "grpc", "-f", "definitions.py", "-h", "127.0.0.1"),
-                *("-p", str(self._ports[CODE_SERVER]), "--location-name", LOCATION),
-            ],
-            DAEMON: ["dagster._daemon", "run", *workspace],
-            WEBSERVER: [
-                "dagster_webserver",
-                "-h",
-                "127.0.0.1",
-                "-p",
-                str(self._ports[WEBSERVER]),
-                *workspace,
-            ],
+            CODE_SERVER: [*code, "-p", str(self._ports[CODE_SERVER]), "--location-name", LOCATION],
+            DAEMON: [shifted.__name__, "run", *workspace],
+            WEBSERVER: server,
+            VIEWER: [*server, "--read-only"],
         }[name]
 
     def _answers(self, name: str, port: int) -> bool:

@@ -22,6 +22,7 @@ from medallion_assets.release.cut import Plan, cut
 from medallion_assets.release.errors import ReleaseError
 from medallion_assets.release.manifest import find_release
 from medallion_assets.release.verify import altered, strangers
+from medallion_assets.storage.manifest import MANIFEST_NAME, Manifest
 from medallion_assets_tests.faults.children import start
 from medallion_assets_tests.faults.fault import Fault, chance
 from medallion_assets_tests.faults.layers import CONFIG, DAYS, alpaca
@@ -70,16 +71,25 @@ class Past:
         name, do = self.random.choices(*zip(*((each[:2], each[2]) for each in STEPS), strict=True))[0]
         self.said.append(name)
         do(self)
-        now = {path: sha for path, sha in tree(self.folder / "data").items() if _never_changes(path)}
+        now = _never_changing(self.folder / "data")
         lost = [path for path, sha in self.bronze.items() if now.get(path) != sha]
         self.bronze = now
         return f"bronze changed: {lost}" if lost else None
 
 
-def _never_changes(path: str) -> bool:
-    """An empty part stands for a day without exports, until one comes."""
-    grows = path.endswith("_manifest.json") or "/part-empty-" in path
-    return path.startswith(("bronze/", "releases/")) and not grows
+def _never_changing(data: Path) -> Tree:
+    """Releases, kept exports, and the parts that manifests of bronze name: what a run that died had written
+    beside them is none. An empty part stands for a day without exports, until one comes."""
+    manifests = (data / "bronze").glob(f"*/dt=*/{MANIFEST_NAME}")
+    named = {name for path in manifests for name in Manifest.read(path).file_names}
+    return {
+        path: sha
+        for path, sha in tree(data).items()
+        if path.startswith(("bronze/", "releases/"))
+        and not path.endswith(MANIFEST_NAME)
+        and "/part-empty-" not in path
+        and (not path.startswith("bronze/") or "/dt=" not in path or path.rpartition("/")[2] in named)
+    }
 
 
 def _land(past: Past) -> None:

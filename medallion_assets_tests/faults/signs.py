@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from medallion_assets_tests.faults import shifted
 from medallion_assets_tests.instance import DEFINITIONS, wait_for
 
 VARIABLE = "FAULTS_SIGNS"
@@ -50,10 +51,11 @@ class Signs:
 
 
 def plant() -> None:
-    """From now on, in this process, each place looks for its sign."""
+    """From now on, in this process, each place looks for its sign, and the clock for its shift."""
     from medallion_assets.extract.stage import BronzeStage
     from medallion_assets.storage.store import PartitionStore
 
+    shifted.follow(Path(os.environ[shifted.VARIABLE]))
     folder = Path(os.environ[VARIABLE])
 
     def around(write: Callable[..., Any]) -> Callable[..., Any]:

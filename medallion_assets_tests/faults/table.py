@@ -17,6 +17,7 @@ from medallion_assets_tests.faults import (
     rot,
     sequences,
     strangers,
+    viewers,
     writers,
 )
 from medallion_assets_tests.faults.fault import Fault, Tried
@@ -37,16 +38,14 @@ MODULES = (
     daemons,
     bursts,
     clocks,
+    viewers,
 )
 FAULTS: tuple[Fault, ...] = tuple(fault for module in MODULES for fault in module.FAULTS)
 ELSEWHERE = {
-    "5, of an event": "that a run dies between its commit and its event takes a run: with a daemon",
-    "19-22": "a daemon, a worker, a code server killed: takes an instance with webserver and daemon",
-    "23-26": "fresh homes raced for, SQLite contended for, 10,000 files at once, a cursor wiped: the same",
-    "44": "another version of a library: code digests name it, and an audit compares the bytes",
-    "50": "mutations over GET and images in the UI: takes a webserver; the proxy's tests have the former",
+    "44": "another version of a library: medallion_assets_tests/golden, in every run of the tests",
+    "50": "texts in the UI: medallion_assets_tests/browser; who comes in: .../docs/test_proxy.py",
     "power cut": "what a disk loses that lied about fsync: takes a machine; the order of syncs is tried",
-    "object stores": "the store writes to local file systems",
+    "object stores": "the store of these faults is on a local file system",
 }
 COLUMNS = ("fault", "rows", "must hold", "injections", "violations", "seconds")
 
