@@ -62,6 +62,17 @@ def test_many_short_partitions_are_counted() -> None:
     ]
 
 
+def test_what_workers_are_at_is_told() -> None:
+    step = Step()
+    heard = step.progress()
+    heard.advance(100)
+    step.now += SECONDS_BETWEEN
+    heard.at_work(["silver/x b", "silver/x c"])
+    assert step.said == [
+        "silver/x: 0 of 3 partitions done, 10 rows a second; at work: silver/x b, silver/x c",
+    ]
+
+
 def test_it_speaks_at_most_every_ten_seconds() -> None:
     step = Step()
     with heard_by(step.progress()):

@@ -43,7 +43,7 @@ class RayTasks:
     ) -> Results[R]:
         ray = connected()
         at_once = self._workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        yield from in_order(_Calls(ray, at_once), function, tasks, listen=listen)
+        yield from in_order(_Calls(ray, _remote(ray), at_once), function, tasks, listen=listen)
 
 
 def connected() -> Any:
@@ -87,12 +87,12 @@ def _look_for(address: str) -> None:
 def _refuse_other_versions(ray: Any) -> None:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    asked = []
+    remote, call, asked = _remote(ray), Call(_nothing, None, versions()), []
     for node in ray.nodes():
         if node["Alive"]:
             place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            look = _remote(ray).options(num_cpus=0, scheduling_strategy=place, name="versions")
-            asked.append(look.remote(Call(_nothing, None, versions())))
+            look = remote.options(num_cpus=0, scheduling_strategy=place, name="versions")
+            asked.append(look.remote(call))
     answered, _ = ray.wait(asked, num_returns=len(asked), timeout=ANSWER_SECONDS)
     for reference in answered:
         outcome = _outcome(ray, reference)
@@ -122,11 +122,12 @@ def _outcome(ray: Any, reference: Any) -> Outcome:
 @dataclass
 class _Calls:
     ray: Any
+    remote: Any
     at_once: int
     _busy: dict[Any, int] = field(default_factory=dict)
 
     def start(self, number: int, name: str, call: Call) -> None:
-        self._busy[_remote(self.ray).options(name=name).remote(call)] = number
+        self._busy[self.remote.options(name=name).remote(call)] = number
 
     def finished(self, seconds: float) -> list[tuple[int, Outcome]]:
         ready, _ = self.ray.wait(list(self._busy), num_returns=1, timeout=seconds)

@@ -252,8 +252,16 @@ class RowGroup(NamedTuple):
 def row_groups(path: Path) -> list[RowGroup]:
     """Those of a part, in order."""
     with _damage_named(path), pq.ParquetFile(path) as file:
-        groups = (file.metadata.row_group(number) for number in range(file.num_row_groups))
-        return [RowGroup(group.num_rows, group.total_byte_size) for group in groups]
+        return _row_groups(path, file)
+
+
+def _row_groups(path: Path, file: pq.ParquetFile) -> list[RowGroup]:
+    """Raises DamagedPart where they have other rows than the file, since no checksum covers what it says."""
+    groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+    found = [RowGroup(group.num_rows, group.total_byte_size) for group in groups]
+    if sum(group.rows for group in found) != file.metadata.num_rows:
+        raise DamagedPart(path, f"its row groups have other rows than its {file.metadata.num_rows}")
+    return found
 
 
 def read_batches(
@@ -294,8 +302,9 @@ def _batches_of(
             set(columns or ()) - set(file.schema_arrow.names)
         ):  # Arrow leaves them out unsaid
             raise DamagedPart(path, f"it has no column {', '.join(missing)}")
-        wanted = range(file.num_row_groups) if groups is None else groups
-        expected = sum(file.metadata.row_group(number).num_rows for number in wanted)
+        held = _row_groups(path, file)
+        wanted = range(len(held)) if groups is None else groups
+        expected = sum(held[number].rows for number in wanted)
         progress.reading(expected)
         for batch in file.iter_batches(batch_size=rows, row_groups=list(wanted), columns=columns):
             seen += batch.num_rows

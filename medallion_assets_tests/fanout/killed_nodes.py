@@ -1,7 +1,7 @@
 """A cluster of three nodes that loses one, or only its raylet, while a range is built: nothing shows of it.
 
 usage: python -m pytest medallion_assets_tests/fanout/killed_nodes.py        (make cluster)
-Not part of the suite: a cluster of three nodes takes a minute and two processors to itself.
+Belongs here: what takes three nodes, some minutes and all processors. Does not: the rest (test_ray.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from medallion_assets.config_file import load_config
+from medallion_assets.demo.__main__ import CONFIG
+from medallion_assets.demo.exports import DAYS, land
+from medallion_assets.fanout.backend import LOCAL
 from medallion_assets.fanout.partitions import Fanout, Partitions
+from medallion_assets.fanout.pool import Pool
 from medallion_assets.fanout.ray_tasks import RayTasks
 from medallion_assets.progress import Progress
 from medallion_assets_tests.fanout.cluster import RunningCluster, kill_tree, running_cluster
@@ -38,6 +43,16 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Tree:
 def cluster() -> Iterator[RunningCluster]:
     with running_cluster(3) as running:
         yield running
+
+
+def test_the_demo_is_the_same_everywhere(cluster: RunningCluster, tmp_path: Path) -> None:
+    backends = {"local": LOCAL, "pool": Pool(2), "ray": RayTasks(3)}
+    trees = []
+    for name, backend in backends.items():
+        works = Works(tmp_path / name, load_config(CONFIG))
+        land(works.roots.landing)
+        trees.append(built(works, DAYS, Fanout(backend)))
+    assert trees[0] == trees[1] == trees[2]
 
 
 @pytest.mark.parametrize("kills", ["node", "raylet"])

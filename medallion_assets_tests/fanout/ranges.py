@@ -26,7 +26,7 @@ def built(works: Works, days: Sequence[str], fanout: Fanout) -> Tree:
 
 def made_of(stage: Stage, store: PartitionStore, days: Sequence[str]) -> Mapping[str, Made]:
     if isinstance(stage, BronzeStage):
-        return stage.made(days, stage.inventory(store))
+        return stage.made(days, stage.inventory(store, wait=True))
     return {day: StagePartition(stage, stage.table, day) for day in days}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from datetime import date
 from hashlib import sha256
 from itertools import pairwise
@@ -335,3 +336,15 @@ def test_large_rows_make_small_groups_and_small_batches(tmp_path: Path) -> None:
     batches = list(read_batches([tmp_path / part.name]))
     assert [batch.num_rows for batch in batches] == [1] * 14
     assert READ_BATCH_BYTES < 2 * (10 << 20)
+
+
+def test_a_flipped_bit_of_the_footer_never_hides_rows(tmp_path: Path) -> None:
+    """No checksum covers what a footer says of its row groups; their rows are looked at together."""
+    part = write_part(tmp_path, NUMBERS, numbers(range(2 * NUMBERS.row_group_rows + 1)))
+    sound, path = (tmp_path / part.name).read_bytes(), tmp_path / "flipped"
+    footer = int.from_bytes(sound[-8:-4], "little") + 8
+    for place in range(len(sound) - footer, len(sound) - 8):
+        for bit in range(8):
+            path.write_bytes(sound[:place] + bytes([sound[place] ^ 1 << bit]) + sound[place + 1 :])
+            with suppress(OSError, ValueError, pa.ArrowException):
+                assert sum(batch.num_rows for batch in read_batches([path])) == part.rows
