@@ -52,7 +52,8 @@ def main() -> int:
     print(f"\nGold:      {_shown(store.place.shown(table_name(stages.recipes[RECIPE].table)))}")
     report = store.place.shown(f"{RELEASES}/{RELEASE}/{REPORT_NAME}")
     print(f"Release:   {_shown(report)}   (medallion audit {RELEASE})")
-    print(f"Catalogue: {_shown(roots.warehouse)}   (DuckDB: select * from silver.rejects)")
+    warehouse = "medallion catalogue" if roots.bucket else _shown(roots.warehouse)
+    print(f"Catalogue: {warehouse}   (DuckDB: select * from silver.rejects)")
     print("UI:        make dev   (then open the address it prints; Lineage shows the graph)")
     return 0
 

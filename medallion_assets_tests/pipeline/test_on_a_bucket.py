@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -21,6 +23,7 @@ from medallion_assets.release.cut import Plan, cut
 from medallion_assets.release.errors import DamagedRelease, NameTaken
 from medallion_assets.release.loading import load
 from medallion_assets.release.manifest import find_release, release_names
+from medallion_assets.roots import project_folder
 from medallion_assets.storage import attempts, catalogue
 from medallion_assets.storage.place import place_at
 from medallion_assets.storage.present import present_files
@@ -194,6 +197,15 @@ def test_the_catalogue_shows_what_a_folders_does(both: Both, view: str) -> None:
             found.append(duck.sql(f"SELECT * FROM {view} ORDER BY ALL").fetchall())
     assert found[0] == found[1]
     assert found[0]
+
+
+def test_the_page_on_object_storage_has_examples_that_run(both: Both) -> None:
+    page = (project_folder() / "docs" / "object_storage.md").read_text()
+    [example] = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(example.replace("demo_v1", "v1"), found)
+    assert len(found["train"]) > 0
+    assert len(found["files"]) == len(DAYS)
 
 
 def test_present_files_are_files_of_this_machine(both: Both) -> None:

@@ -16,7 +16,7 @@ from medallion_assets.storage.parts import DamagedPart
 from medallion_assets.storage.place import GRACE_SECONDS
 from medallion_assets.storage.s3 import cache, objects
 from medallion_assets.storage.s3.bucket import Bucket, bucket_at
-from medallion_assets.storage.s3.requests import MissingExtra, NoBucket, Refused, Unreachable
+from medallion_assets.storage.s3.requests import Forked, MissingExtra, NoBucket, Refused, Unreachable
 from medallion_assets.storage.still import StillStore
 from medallion_assets.storage.store import PartitionStore
 from medallion_assets_tests.storage import buckets
@@ -136,6 +136,16 @@ def test_a_table_is_looked_at_by_one_listing(store: PartitionStore, proxy: bucke
         assert dict(proxy.counts) == requests
 
 
+@pytest.mark.parametrize("end", ["", "/", "/a b/ü%41/"])
+def test_a_store_may_lie_at_any_prefix(store: PartitionStore, url: str, end: str) -> None:
+    place = PartitionStore(url.removesuffix("/team/store") + end)
+    place.overwrite(gold("aa"), DAY, build_of(1))
+    shutil.rmtree(place.root)
+    assert (place.keys(gold("aa")), rows_of(place, gold("aa"))) == ([DAY], [1])
+    assert (place.tables("gold"), place.current_version("gold", "packed")) == (["packed"], "aa")
+    assert place.shown(gold("aa"), DAY) == f"{place.place.shown()}/gold/packed/v=aa/dt={DAY}"
+
+
 def test_a_large_file_is_sent_in_pieces(
     store: PartitionStore, proxy: buckets.Proxy, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +193,18 @@ def test_a_store_in_a_folder_knows_of_no_bucket(tmp_path: Path) -> None:
         "assert not [name for name in sys.modules if 'obstore' in name or '.s3' in name]"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_forked_process_is_told_instead_of_left_hanging(store: PartitionStore) -> None:
+    store.overwrite(SILVER, DAY, build_of(1))
+    child = os.fork()
+    if child == 0:
+        try:
+            store.keys(SILVER)
+        except Forked:
+            os._exit(7)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def test_a_place_on_a_bucket_can_be_sent_to_another_process(store: PartitionStore) -> None:

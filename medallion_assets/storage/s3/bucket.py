@@ -223,8 +223,8 @@ class Bucket:
         }
 
     def manifest(self, folder: str, key: str) -> Manifest | None:
-        """Once a table was listed, who asks for one day asks for others."""
-        if self._memory is not None and (folder, "dt=") in self._memory:
+        """Who asks for one day will ask for others, once a table was listed or all is held still."""
+        if self._still is not None or (folder, "dt=") in (self._memory or ()):
             return self._once((folder, "manifests"), lambda: self._all_manifests(folder)).get(key)
         name = f"{folder}/dt={key}/{MANIFEST_NAME}"
         found = self._once(name, lambda: self._manifests.now(name))

@@ -28,6 +28,7 @@ from medallion_assets.storage.s3.requests import (
     is_forbidden,
     is_without_bucket,
     pause,
+    require_own_process,
     settings,
     tried,
 )
@@ -65,13 +66,18 @@ class Objects:
         self.bucket = bucket
         self.prefix = prefix
 
-    @cached_property
+    @property
     def _store(self) -> S3Store:
+        require_own_process()
+        return self._connected
+
+    @cached_property
+    def _connected(self) -> S3Store:
         return client(self.bucket)
 
     def below(self, folder: str) -> Objects:
         inner = Objects(self.bucket, f"{self.prefix}{folder}/")
-        inner.__dict__["_store"] = self._store  # with its connections
+        inner.__dict__["_connected"] = self._store  # with its connections
         return inner
 
     def url(self, name: str = "") -> str:

@@ -23,6 +23,7 @@ IDLE_TIMEOUT, WHOLE_TIMEOUT = timedelta(seconds=120), timedelta(hours=12)
 NANOSECONDS = 1_000_000_000
 
 T = TypeVar("T")
+_asked_in: dict[str, int] = {}
 
 
 class BucketError(OSError):
@@ -72,6 +73,16 @@ class NoBucket(BucketError):
         super().__init__(
             f"there is no such bucket: {bucket}. Make it first, or name another one in MEDALLION_DATA; which "
             "server is asked is up to AWS_ENDPOINT_URL and AWS_REGION"
+        )
+
+
+class Forked(BucketError):
+    """A process that was forked from one that had asked already: its requests would wait for ever."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a bucket can't be asked in a process that was forked from one that asked before: "
+            "start it by spawn or forkserver"
         )
 
 
@@ -127,6 +138,12 @@ def require_library() -> None:
         import obstore  # noqa: F401
     except ImportError as error:
         raise MissingExtra from error
+
+
+def require_own_process() -> None:
+    """The library's threads stay behind when a process is forked."""
+    if _asked_in.setdefault("process", os.getpid()) != os.getpid():
+        raise Forked
 
 
 def client(bucket: str) -> S3Store:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 
 from medallion_assets.storage.manifest import MANIFEST_NAME
+from medallion_assets.storage.place import GRACE_SECONDS
 from medallion_assets.storage.s3.manifests import Manifests
 from medallion_assets.storage.s3.objects import COPY_BYTES, Object, Objects
 from medallion_assets.storage.s3.requests import NANOSECONDS
@@ -29,7 +30,8 @@ class Sweeping:
         self._objects = objects
         self._manifests = manifests
         self._folder = folder
-        self._before = now_ns(objects) - int(grace_seconds * NANOSECONDS)
+        self._now = now_ns(objects)
+        self._before = self._now - int(grace_seconds * NANOSECONDS)
 
     def remove(self, locked: Callable[[str], AbstractContextManager[None]]) -> list[str]:
         """The names of what was removed."""
@@ -50,9 +52,10 @@ class Sweeping:
         return [name for name in names if self._is_gone(name)]
 
     def _finish(self, aside: str) -> None:
-        """What a killed sweep had set aside."""
+        """What a killed sweep had set aside; what is younger may be one's at work."""
         for each in list(self._objects.listed(aside)):
-            self._is_gone(each.name.removeprefix(f"{ASIDE}/"))
+            if each.written_ns < self._now - GRACE_SECONDS * NANOSECONDS:
+                self._is_gone(each.name.removeprefix(f"{ASIDE}/"))
 
     def _is_gone(self, name: str) -> bool:
         """Whether nobody names the file after all; else it is put back."""
