@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from medallion_assets.config_file import load_config
+from medallion_assets.config.file import load_config
 from medallion_assets.demo.__main__ import CONFIG
 from medallion_assets.demo.exports import DAYS, land
 from medallion_assets.fanout.backend import LOCAL
