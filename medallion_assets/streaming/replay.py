@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from medallion_assets.conform.streamed import Position, head_of
 from medallion_assets.schemas import BRONZE
+from medallion_assets.storage.manifest import Part
 from medallion_assets.storage.parts import read_batches
 from medallion_assets.storage.store import PartitionStore, Table
 from medallion_assets.streaming.errors import NotAsServed
@@ -91,7 +92,7 @@ class Lines:
         self._plan, self._places = plan, places
         self._landed = Landed(Path(plan.landing))
         self._landed.look()
-        self._bronze = BronzeLines(PartitionStore(Path(plan.store)), plan)
+        self._bronze = BronzeLines(PartitionStore(plan.store), plan)
 
     def at(self, positions: Sequence[Position]) -> Found:
         """Where a line lies in several places, once."""
@@ -130,6 +131,7 @@ class BronzeLines:
         self._store, self._label, self._stream = store, label_of(plan.topic), plan.stream
         self._table = Table("bronze", plan.source, BRONZE, append_only=True)
         self._spans: Mapping[int, Spans] | None = None
+        self._parts: dict[Path, tuple[str, Part]] = {}
         self._read: tuple[Path, dict[str, list[bytes]]] | None = None
 
     def at(self, position: Position) -> list[bytes]:
@@ -148,12 +150,14 @@ class BronzeLines:
                 span = span_in(file) if file.startswith(f"{self._stream}/") else None
                 if span is not None and span.label == self._label:
                     path = self._store.folder(self._table, key) / part.name
+                    self._parts[path] = key, part
                     found.setdefault(span.partition, Spans()).add(span, path)
         return found
 
     def _lines(self, path: Path, position: Position) -> list[bytes]:
         if self._read is None or self._read[0] != path:
-            self._read = (path, by_offset(_raw_lines(path)))
+            here = self._store.path(self._table, *self._parts[path])
+            self._read = (path, by_offset(_raw_lines(here)))
         return self._read[1].get(position.offset, [])
 
 
