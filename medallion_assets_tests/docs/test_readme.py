@@ -75,8 +75,8 @@ def test_the_python_examples_are_python() -> None:
 
 
 def test_every_make_target_named_is_there() -> None:
-    named = set(re.findall(r"make ([a-z]+)", README))
-    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, flags=re.MULTILINE))
+    named = set(re.findall(r"make ([a-z-]+)", README))
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
     assert {"demo", "test", "dev", "bench", "lock", "setup"} <= named
     assert {name for name in named if name in targets} == named - {"it"}
 
