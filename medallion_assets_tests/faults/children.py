@@ -109,7 +109,7 @@ def _forked(target: Callable[..., None], arguments: tuple[Any, ...]) -> int:
     begun, begins = os.pipe()
     pid = os.fork()
     if pid == 0:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # when the runner goes, so does all of it
+        ends_with_its_parent()
         os.write(begins, b".")
         code = FAILED
         try:
@@ -124,3 +124,8 @@ def _forked(target: Callable[..., None], arguments: tuple[Any, ...]) -> int:
     os.close(begun)
     os.close(begins)
     return pid
+
+
+def ends_with_its_parent() -> None:
+    """When the runner goes, so does all of it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -21,6 +21,7 @@ import yaml
 
 from medallion_assets.roots import project_folder
 from medallion_assets_tests.faults import shifted
+from medallion_assets_tests.faults.children import ends_with_its_parent
 from medallion_assets_tests.faults.signs import PLANTED, VARIABLE
 from medallion_assets_tests.instance import LOCATION, free_port, make_home, wait_for, write_workspace
 
@@ -73,6 +74,7 @@ class Deployment:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                preexec_fn=ends_with_its_parent,
             )
         if port := self._ports.get(name):
             wait_for(lambda: self._answers(name, port), seconds=START_SECONDS, what=f"the {name}")
