@@ -107,7 +107,7 @@ class ConformStage:
 
         def write(writer: PartitionWriter) -> None:
             paths = store.paths(self.bronze, key)
-            ranges = ranges_to_spread(paths)
+            ranges = ranges_to_spread(store, self.bronze, key)
             name = f"{self.table.full_name} {key}"
             made = (
                 ranges.made(name, lambda rows: partial(self._of_range, rows))

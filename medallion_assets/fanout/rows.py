@@ -1,7 +1,7 @@
 """Ranges of rows of one large partition, made in workers and handed to its one writer in order.
 
 Belongs here: which ranges there are, and how tables cross. Does not: what is made of rows (the stages), or
-backends. A worker gets the name of a file and of its row groups, and gives back Arrow's own buffers. What is
+backends. A worker gets the names of a part and of its row groups, and gives back Arrow's own buffers. What is
 made of a row must not depend on its batch; then the writer, which groups rows anew, makes the same bytes.
 """
 
@@ -12,14 +12,15 @@ from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import pyarrow as pa
 
 from medallion_assets import progress
 from medallion_assets.fanout.backend import Backend, Task
+from medallion_assets.storage.manifest import Part
 from medallion_assets.storage.memory import kept_for_the_next_batch
 from medallion_assets.storage.parts import RowGroup, read_batches, row_groups
+from medallion_assets.storage.store import PartitionStore, Table
 
 # A partition of fewer rows is done before workers would be at it.
 LARGE_ROWS = 100_000
@@ -32,16 +33,20 @@ Tables = tuple[pa.Table, ...]
 
 @dataclass(frozen=True)
 class RowRange:
-    """Row groups [start, end) of a file; `first` is the place of their first row in the partition."""
+    """Row groups [start, end) of a part; `first` is the place of their first row in the partition."""
 
-    path: Path
+    store: PartitionStore
+    table: Table
+    key: str
+    part: Part
     start: int
     end: int
     first: int
     rows: int
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        return read_batches([self.path], columns, groups=range(self.start, self.end))
+        path = self.store.path(self.table, self.key, self.part)
+        return read_batches([path], columns, groups=range(self.start, self.end))
 
 
 # What is to be made of a range, as a value that another process can take: the tables of each of its batches.
@@ -89,12 +94,13 @@ class Ranges:
                 progress.advance(each.rows)
 
 
-def ranges_to_spread(paths: Sequence[Path]) -> Ranges | None:
-    """Those of these files; None where they are to be read here."""
+def ranges_to_spread(store: PartitionStore, table: Table, key: str) -> Ranges | None:
+    """Those of the partition, which is there; None where it is to be read here."""
     spread = _spread.get()
-    if spread is None:
+    manifest = store.manifest(table, key) if spread else None
+    if spread is None or manifest is None:
         return None
-    found = list(_ranges(paths))
+    found = list(_ranges(store, table, key, manifest.parts))
     is_large = sum(each.rows for each in found) >= spread.least_rows and len(found) > 1
     return Ranges(spread.backend, found) if is_large else None
 
@@ -118,13 +124,13 @@ def _from_buffer(buffer: pa.Buffer) -> pa.Table:
         return stream.read_all()
 
 
-def _ranges(paths: Sequence[Path]) -> Iterator[RowRange]:
+def _ranges(store: PartitionStore, table: Table, key: str, parts: Sequence[Part]) -> Iterator[RowRange]:
     first = 0
-    for path in paths:
-        groups = row_groups(path)
+    for part in parts:
+        groups = row_groups(store.path(table, key, part))
         for start, end in pairwise(_ends(groups)):
             rows = sum(group.rows for group in groups[start:end])
-            yield RowRange(path, start, end, first, rows)
+            yield RowRange(store, table, key, part, start, end, first, rows)
             first += rows
 
 

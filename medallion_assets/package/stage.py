@@ -107,7 +107,7 @@ class GoldStage:
 
         paths = store.paths(self.silver, key)
         copies = copies_of(paths, self.selection, schema=self.silver.schema, writer=writer)
-        ranges = ranges_to_spread(paths)
+        ranges = ranges_to_spread(store, self.silver, key)
         if ranges is None:
             made = self._made(read_batches(paths, self._packager.COLUMNS), copies, store)
         else:
