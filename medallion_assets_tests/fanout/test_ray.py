@@ -73,8 +73,6 @@ def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_node_without_the_store_is_refused(tmp_path: Path) -> None:
-    task = _Partition(
-        PartitionStore(tmp_path), Table("silver", "x", NUMBERS), "k", work.squared, tmp_path / "m"
-    )  # type: ignore[arg-type]
+    task = _Partition(PartitionStore(tmp_path), Table("silver", "x", NUMBERS), "k", work.squared, "mark")  # type: ignore[arg-type]
     with pytest.raises(StoreNotShared, match="every node needs the same storage"):
         _written(task)
