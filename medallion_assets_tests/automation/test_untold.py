@@ -9,7 +9,8 @@ import dagster as dg
 import pytest
 
 from medallion_assets.automation.untold import untold
-from medallion_assets.storage.io_manager import MedallionIOManager
+from medallion_assets.fanout import partitions
+from medallion_assets.storage.store import PartitionStore, Table, Written
 from medallion_assets_tests.agreement import disagreements
 from medallion_assets_tests.pipeline.sample import Site, alpaca
 
@@ -31,15 +32,15 @@ def instance() -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def dying(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Runs that commit the table that comes last, and tell nobody."""
-    write = MedallionIOManager._write
+    write = partitions.write
 
-    def written(manager: MedallionIOManager, table, key, build):  # type: ignore[no-untyped-def]
-        found = write(manager, table, key, build)
+    def written(store: PartitionStore, table: Table, key: str, made: partitions.Made) -> Written:
+        found = write(store, table, key, made)
         if table.name == LAST:
             raise KeyboardInterrupt
         return found
 
-    monkeypatch.setattr(MedallionIOManager, "_write", written)
+    monkeypatch.setattr(partitions, "write", written)
     return monkeypatch
 
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from medallion_assets.conform.rendered import prompt_turns
 from medallion_assets.units import Message, prompt_key
 
-QUESTIONS = st.text(max_size=20).filter(lambda text: "assistant" not in text and "model" not in text)
+ROLES = {"system", "user", "assistant", "model"}
+# None of whose lines may be a turn's beginning: that would be another conversation.
+QUESTIONS = st.text(max_size=20).filter(lambda text: ROLES.isdisjoint(text.split("\n")))
 
 
 @given(question=QUESTIONS, system=st.none() | st.text("abc \n", min_size=1, max_size=8))

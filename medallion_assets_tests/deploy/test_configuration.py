@@ -22,7 +22,7 @@ GUIDE = (PROJECT / "docs/deploy.md").read_text()
 DOCKERFILE = (PROJECT / "deploy/Dockerfile").read_text()
 [DEPLOYMENT] = VALUES["dagster-user-deployments"]["deployments"]
 # What the chart writes from keys of its own.
-OF_THE_CHART = {"storage", "telemetry"}
+OF_THE_CHART = {"run_launcher", "storage", "telemetry"}
 CHART_MONITORS = ("runCoordinator", "runMonitoring", "runRetries")
 
 

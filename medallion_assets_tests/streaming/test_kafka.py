@@ -28,7 +28,7 @@ from medallion_assets_tests.streaming.servers import mock_kafka
 pytest.importorskip("confluent_kafka")
 PARTITIONS = 4
 LIMIT = Limit(100, 1 << 20, 0.1)
-SECONDS = 40.0
+SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")
