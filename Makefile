@@ -81,7 +81,7 @@ lock: setup
 	$(LOCK) --output-file requirements.lock pyproject.toml
 	$(LOCK) --output-file requirements-dev.lock --extra dev pyproject.toml
 	cp requirements-dev.lock requirements-deploy.lock
-	$(LOCK:--upgrade=) --output-file requirements-deploy.lock --extra postgres --extra k8s --extra s3 --extra ray pyproject.toml
+	$(LOCK:--upgrade=) --output-file requirements-deploy.lock --extra postgres --extra k8s --extra s3 --extra ray --extra stream pyproject.toml
 	sed -i.old '/^--/d' requirements.lock requirements-dev.lock requirements-deploy.lock
 	rm requirements.lock.old requirements-dev.lock.old requirements-deploy.lock.old
 	$(LOCK:--generate-hashes=) --output-file requirements-trainers.txt --extra dev --extra trainers pyproject.toml
