@@ -12,7 +12,7 @@ from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster_postgres import PostgresEventLogStorage
 
-from medallion_assets.instance import POSTGRES_URL, EventLog
+from medallion_assets.instance.storage import POSTGRES_URL, EventLog
 from medallion_assets_tests.driven import environment_of
 from medallion_assets_tests.instance import instance_of
 from medallion_assets_tests.pipeline.sample import Site, land_three_days
@@ -31,7 +31,7 @@ def test_events_are_the_same_whether_connections_stay_open_or_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of more runs than databases stay open, written by two storages in turn, read by Dagster's own."""
-    monkeypatch.setattr("medallion_assets.instance.KEPT_OPEN", 2)
+    monkeypatch.setattr("medallion_assets.instance.storage.KEPT_OPEN", 2)
     folder = str(tmp_path / "events")
     writers = [EventLog(folder), EventLog(folder)]
     runs = [f"run{number}" for number in range(3)]

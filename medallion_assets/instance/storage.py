@@ -1,7 +1,7 @@
 """Where the Dagster instance keeps runs, events and ticks: SQLite, or the PostgreSQL of the environment.
 
 Belongs here: that choice, for dagster.yaml, and how SQLite is connected to. Does not: data, which is the
-partition store's (storage/).
+partition store's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClass, ConfigurableClassData
 from sqlalchemy.pool import StaticPool
 
-from medallion_assets.past_ticks import with_past_ticks
+from medallion_assets.instance.past_ticks import with_past_ticks
 from medallion_assets.storage.files import exclusive_lock
 
 POSTGRES_URL = "DAGSTER_POSTGRES_URL"

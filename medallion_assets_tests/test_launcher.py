@@ -17,7 +17,7 @@ from dagster._core.launcher import WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.utils import make_new_run_id
 
-from medallion_assets.run_launcher import RunLauncher
+from medallion_assets.instance.launcher import RunLauncher
 from medallion_assets_tests.driven import environment_of
 from medallion_assets_tests.instance import free_port, instance_of
 

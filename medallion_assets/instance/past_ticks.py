@@ -1,6 +1,6 @@
 """Ticks of a time that is yet to come, which a clock that was wrong has left, count as never made.
 
-Belongs here: reading the past of sensors and schedules. Does not: which database holds it (instance.py).
+Belongs here: reading the past of sensors and schedules. Does not: which database holds it (storage.py).
 Dagster asks a sensor again an interval after its last tick: once a clock that ran ten years ahead is right
 again, all of automation would be silent for ten years, and every daemon would look well.
 """
