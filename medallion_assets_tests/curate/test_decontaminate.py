@@ -201,6 +201,12 @@ def test_verdicts_are_those_of_the_rule_word_by_word(
     assert verdicts(records, sets, rules) == expected
 
 
+def test_a_short_question_is_matched_though_an_answer_has_its_words() -> None:
+    text = "haus haus haus haus"
+    asked = {"set": [[(ANSWER, text)], [(QUESTION, text)]]}
+    assert verdicts([text], asked, Rules()) == [{"set": ("set1", QUESTION, "exact", 1.0)}]
+
+
 @given(st.data(), items, rules)
 def test_verdicts_do_not_depend_on_batches_or_order(
     data: st.DataObject, items: list[list[Text]], rules: Rules

@@ -112,15 +112,16 @@ class EvalIndex:
 
 
 class _Set:
-    """One set's texts. Of several with the same words only the first is matched: the rest says no more."""
+    """One set's texts. Of several with the same words that are matched alike only the first counts: the rest
+    says no more."""
 
     def __init__(self, rows: pa.Table, rules: Rules) -> None:
         self._words = words_of(rows.column("text").combine_chunks(), alphabet(symbols=False))
         matched_by = rows.column("matched_by")
-        self._first = originals(self._words) == np.arange(rows.num_rows)
-        self._exact = self._first & pc.equal(matched_by, EXACT).to_numpy()
+        same = originals(self._words)
+        self._exact = _firsts(same, pc.equal(matched_by, EXACT).to_numpy())
+        by_runs = _firsts(same, pc.equal(matched_by, NGRAMS).to_numpy())
         runs = telling_runs(self._words, rules)
-        by_runs = self._first & pc.equal(matched_by, NGRAMS).to_numpy()
         self.runs = runs.where(by_runs[runs.text])
         self.lengths = set(self._words.counts[self._exact].tolist())
 
@@ -128,6 +129,15 @@ class _Set:
         hashes, first = runs_of(self._words, length)
         chosen = np.flatnonzero(self._exact & (self._words.counts == length))
         return Runs(hashes[first[chosen]], chosen, np.zeros(len(chosen), np.int64))
+
+
+def _firsts(same: Array, chosen: Array) -> Array:
+    """Whether each is the first of those chosen that are the same. A short answer is not matched, say, and
+    must not keep a question that has its words from being."""
+    places = np.flatnonzero(chosen)
+    found = np.zeros(len(same), bool)
+    found[places[np.unique(same[places], return_index=True)[1]]] = True
+    return found
 
 
 def _joined(runs: list[Runs], before: list[int]) -> Runs:
