@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
-import msgspec
 
 from medallion_assets.assets.code_links import CODE_REFERENCES, links_to
+from medallion_assets.automation.cursors import remembered, written
 from medallion_assets.automation.findings import Finding
 from medallion_assets.config.pipeline import PipelineConfig
 from medallion_assets.config.stream import StreamConfig
@@ -75,7 +75,7 @@ def streams_sensor(streams: Sequence[StreamConfig], data: Path) -> dg.SensorDefi
         description="Shows what streams have landed, served and dropped, and what waits at their brokers.",
     )
     def observing(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        before = _seen(context.cursor)
+        before = remembered(context.cursor, str)
         found = {stream.name: (stream, health_now(data, stream).figures) for stream in streams}
         digests = {name: digest_of(dict(figures)) for name, (_, figures) in found.items()}
         news = [
@@ -85,18 +85,11 @@ def streams_sensor(streams: Sequence[StreamConfig], data: Path) -> dg.SensorDefi
         ]
         return dg.SensorResult(
             asset_events=news,
-            cursor=msgspec.json.encode(digests, order="deterministic").decode(),
+            cursor=written(digests),
             skip_reason=dg.SkipReason(f"{len(news)} of {len(streams)} streams have moved"),
         )
 
     return observing
-
-
-def _seen(cursor: str | None) -> dict[str, str]:
-    try:
-        return msgspec.json.decode(cursor or "{}", type=dict[str, str])
-    except msgspec.DecodeError:
-        return {}
 
 
 def _shown(value: str | int) -> str | int:

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import msgspec
 
+from medallion_assets.automation.cursors import remembered, written
 from medallion_assets.automation.findings import (
     DISK_ROOM,
     FRESHNESS,
@@ -103,7 +104,7 @@ def watch_sensor(watch: Watch) -> dg.SensorDefinition:
         description="Shows what becomes outdated or late, and when the disk runs full, as failed checks.",
     )
     def watching(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        told = _told(context.cursor)
+        told = remembered(context.cursor, Told)
         found = {key.to_user_string(): (key, finding) for key, finding in watch.findings(context.instance)}
         built = _last_built(context.instance, {key.asset_key for key, _ in found.values()})
         now, news = time.time(), []
@@ -118,19 +119,11 @@ def watch_sensor(watch: Watch) -> dg.SensorDefinition:
         kept = {name: each for name, each in told.items() if name in names}
         return dg.SensorResult(
             asset_events=news,
-            cursor=msgspec.json.encode(kept, order="deterministic").decode(),
+            cursor=written(kept),
             skip_reason=dg.SkipReason(f"{len(news)} of {len(names)} checks say something new"),
         )
 
     return watching
-
-
-def _told(cursor: str | None) -> dict[str, Told]:
-    """A cursor of another version is as good as none: everything is told once more."""
-    try:
-        return msgspec.json.decode(cursor or "{}", type=dict[str, Told])
-    except msgspec.DecodeError:
-        return {}
 
 
 def is_news(before: Told | None, now: Told, *, passed: bool) -> bool:

@@ -37,7 +37,7 @@ Versions = Mapping[str, str]
 @cache
 def versions() -> Versions:
     """Of this process, looked at once."""
-    found = {"python": platform.python_version(), OWN_CODE: code_digest()}
+    found = {"python": platform.python_version(), OWN_CODE: package_digest()}
     return found | {library: _version(library) for library in LIBRARIES}
 
 
@@ -51,7 +51,7 @@ def differences(expected: Versions, found: Versions) -> list[str]:
     ]
 
 
-def code_digest() -> str:
+def package_digest() -> str:
     """Of every module of the package."""
     folder = Path(medallion_assets.__file__).parent
     digest = hashlib.sha256()
