@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medallion_assets.package.conversations import Outcomes, encoded
-from medallion_assets.package.tokens.encode import ids_and_labels
+from medallion_assets.package.conversations import encoded
+from medallion_assets.package.tokens.encode import Signed, ids_and_labels
 from medallion_assets.package.tokens.tokenizer import LoadedTokenizer, load
 from medallion_assets.records import Rejected
 
@@ -37,10 +37,10 @@ def main(silver: Path, folder: Path) -> None:
     with pq.ParquetWriter(
         silver.with_suffix(".ours"), SCHEMA, compression="zstd", compression_level=1
     ) as out:
-        waiting: Outcomes = []
+        waiting: list[Signed | Rejected] = []
         place = 0
         for outcomes in encoded(reading, tokenizer):
-            waiting += outcomes
+            waiting += outcomes.each()
             if len(waiting) >= ROWS_OF_A_GROUP:
                 out.write_table(_table(waiting, place))
                 place, waiting = place + len(waiting), []
@@ -68,10 +68,8 @@ class Reading:
             yield batch
 
 
-def _table(outcomes: Outcomes, first: int) -> pa.Table:
-    kept = [
-        (place, each) for place, (_, each) in enumerate(outcomes, first) if not isinstance(each, Rejected)
-    ]
+def _table(outcomes: list[Signed | Rejected], first: int) -> pa.Table:
+    kept = [(place, each) for place, each in enumerate(outcomes, first) if not isinstance(each, Rejected)]
     borders = pa.array(np.cumsum([0, *(len(each) for _, each in kept)]), pa.int32())
     ids, labels = ids_and_labels(np.concatenate([np.empty(0, np.int32), *(each for _, each in kept)]))
     lists = [pa.ListArray.from_arrays(borders, pa.array(values)) for values in (ids, labels)]

@@ -10,14 +10,16 @@ import json
 import sys
 import time
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from medallion_assets.package.list_columns import borders
 from medallion_assets.package.packing.documents import Documents
+from medallion_assets.package.packing.too_long import Ranges
 from medallion_assets.package.recipe import Packaging
 from medallion_assets.package.stage import ROW_GROUP_TOKENS
+from medallion_assets.package.tokens.encode import Flat
 from medallion_assets.package.units.sft_pairs import packed_rows, planned
 from medallion_assets.records import content_id
 from medallion_assets.schemas_gold import GOLD_SFT
@@ -35,9 +37,10 @@ def main(tokens: Path, made: Path, work: Path) -> None:
         for batch in read_batches([tokens]):
             ids = batch.column("input_ids")
             flat = ids.flatten().to_numpy()
-            borders = np.concatenate([[0], np.cumsum(ids.value_lengths().to_numpy())]).tolist()
-            for start, end in pairwise(borders):
-                documents.append(content_id(len(documents.lengths)), flat[start:end], [(0, end - start)])
+            tokens = Flat(flat, borders(ids.value_lengths().to_numpy()))
+            first, rows = len(documents.lengths), np.arange(len(ids))
+            names = [content_id(first + row) for row in rows.tolist()]
+            documents.extend(names, tokens, Ranges(rows, np.zeros(len(rows), np.int64), tokens.lengths))
         started = time.process_time()
         bins = planned(documents, RULES)
         planning = time.process_time() - started

@@ -10,24 +10,35 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from medallion_assets.package.render.joining import Joiner
-from medallion_assets.package.render.plain import PlainTurns
+from medallion_assets.package.render.plain import Numbers, PlainTurns
 from medallion_assets.package.render.render import Rendered, Renderer
 from medallion_assets.package.render.rendered_batch import NOT_COUNTED, RenderedBatch, Texts
 from medallion_assets.package.render.template import ChatTemplate, Setting
-from medallion_assets.package.rows import Columns, Row
+from medallion_assets.package.rows import Columns
 from medallion_assets.package.tokens.encode import Flat, Labeller, Signed
 from medallion_assets.package.tokens.tokenizer import LoadedTokenizer
 from medallion_assets.records import Rejected
 
-__all__ = ["UNSHOWN_TURNS", "Outcomes", "Row", "encoded", "prompts_encoded"]
 
-# Of each row, how many turns were to be learned and are context, as the template shows less than was said.
-UNSHOWN_TURNS = "unshown_turns"
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of a batch: the signed ids of `rows`, ascending, or a reject. `unshown` counts, by row of
+    the batch, the turns that were to be learned and are context, as the template shows less than was said."""
 
-Outcomes = list[tuple[Row, Signed | Rejected]]
+    batch: pa.RecordBatch
+    rows: Numbers
+    signed: Flat
+    rejects: dict[int, Rejected]
+    unshown: Numbers
+
+    def each(self) -> list[Signed | Rejected]:
+        found: dict[int, Signed | Rejected] = {**self.rejects}
+        found |= zip(self.rows.tolist(), self.signed.each(), strict=True)
+        return [found[row] for row in range(self.batch.num_rows)]
 
 
 def encoded(batches: Iterable[pa.RecordBatch], tokenizer: LoadedTokenizer) -> Iterator[Outcomes]:
@@ -87,12 +98,13 @@ class _Talks:
 
     def labelled(self, rendering: _Rendering, flat: Flat) -> Outcomes:
         columns, batch, texts = rendering.columns, rendering.batch, rendering.texts
-        columns.computed[UNSHOWN_TURNS] = batch.unshown.tolist()
-        labels = zip(texts.rows.tolist(), self._label(texts, flat), strict=True)
-        found: dict[int, Signed | Rejected] = {**batch.rejects, **dict(labels)}
+        signed, unclear = self._label(texts, flat)
+        rejects = {**batch.rejects, **{int(texts.rows[place]): reject for place, reject in unclear.items()}}
         for row in self._rows_with_others_control_tokens(texts, flat):
-            found[row] = self._refused(columns, row) or found[row]
-        return [(Row(columns, row), found[row]) for row in range(columns.batch.num_rows)]
+            if refused := self._refused(columns, row):
+                rejects[row] = refused
+        kept = ~np.isin(texts.rows, [*rejects])
+        return Outcomes(columns.batch, texts.rows[kept], signed.only(kept), rejects, batch.unshown)
 
     def _put_alone(self, columns: Columns, row: int, batch: RenderedBatch) -> None:
         try:

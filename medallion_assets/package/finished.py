@@ -48,12 +48,18 @@ def rows_of(kept: pa.RecordBatch, made: Mapping[str, pa.Array], schema: TableSch
 
 def rejects_of(batch: pa.RecordBatch, outcomes: Sequence[Any]) -> pa.Table:
     """The rows whose outcome is one."""
-    rejects = [outcome for outcome in outcomes if isinstance(outcome, Rejected)]
-    lost = batch.filter(pa.array([isinstance(outcome, Rejected) for outcome in outcomes], pa.bool_()))
-    origins = lost.select(ORIGIN_AND_ID).to_pylist()
+    return rejects_at(
+        batch, {row: outcome for row, outcome in enumerate(outcomes) if isinstance(outcome, Rejected)}
+    )
+
+
+def rejects_at(batch: pa.RecordBatch, rejects: Mapping[int, Rejected]) -> pa.Table:
+    """By row of the batch."""
+    rows = sorted(rejects)
+    origins = batch.select(ORIGIN_AND_ID).take(pa.array(rows, pa.int64())).to_pylist()
     return REJECTS.table(
-        {"stage": "package", "reason": reject.reason, "detail": reject.detail, **origin}
-        for reject, origin in zip(rejects, origins, strict=True)
+        {"stage": "package", "reason": rejects[row].reason, "detail": rejects[row].detail, **origin}
+        for row, origin in zip(rows, origins, strict=True)
     )
 
 

@@ -23,14 +23,12 @@ NEW_OBJECTS = 50_000
 
 @contextmanager
 def kept_for_the_next_batch() -> Iterator[None]:
-    """Memory goes back to the system at the end alone, and old objects are left alone until then.
+    """Memory goes back to the system at the end alone, and rows are rarely looked through for cycles.
 
     glibc would return what a batch needed, and the next have it mapped and zeroed again, page by page: a
-    twentieth of all time. The garbage collector would walk all of Dagster for every few batches, and the rows
-    of each many times over.
+    twentieth of all time. The garbage collector would walk the rows of each batch many times over.
     """
     thresholds = gc.get_threshold()
-    gc.freeze()
     gc.set_threshold(NEW_OBJECTS, *thresholds[1:])
     if libc := _glibc():
         libc.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
@@ -40,7 +38,6 @@ def kept_for_the_next_batch() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*thresholds)
-        gc.unfreeze()
         if libc:
             libc.malloc_trim(0)
 

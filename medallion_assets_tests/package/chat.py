@@ -75,7 +75,8 @@ def labelled(rendered: Rendered, tokenizer: LoadedTokenizer | None = None) -> Si
     batch.put(0, rendered)
     texts = batch.to_encode()
     label = Labeller(known.core, known.vocabulary.byte_lengths)
-    [signed] = label(texts, by_tokenizers(known.core)(texts.texts))
+    flat, rejects = label(texts, by_tokenizers(known.core)(texts.texts))
+    signed = rejects.get(0, flat.of(0))
     assert str(signed) == str(label_alone(known.core, rendered))
     return signed
 
@@ -85,7 +86,7 @@ def encoded_rows(
 ) -> list[Signed | Rejected]:
     """Silver rows through the whole of it."""
     batches = SFT_PAIRS.table(rows).to_batches(max_chunksize=batch_rows)
-    return [outcome for batch in encoded(batches, tokenizer or shipped()) for _, outcome in batch]
+    return [outcome for batch in encoded(batches, tokenizer or shipped()) for outcome in batch.each()]
 
 
 def learned_text(rendered: Rendered, tokenizer: LoadedTokenizer | None = None) -> str:

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from medallion_assets.package.packing.documents import Documents
 from medallion_assets.package.packing.pack import PACKINGS
+from medallion_assets.package.packing.too_long import Ranges
+from medallion_assets.package.tokens.encode import Flat, Signed
 from medallion_assets.records import content_id
 
 # By record: the lengths of its pieces, and how often it is taken.
@@ -32,9 +34,15 @@ def kept(documents: Documents, records: list[tuple[int, tuple[list[int], int]]])
         tokens = np.arange(number * 1000, number * 1000 + borders[-1], dtype=np.int32)
         ranges = list(itertools.pairwise(borders))
         for _ in range(times):
-            documents.append(content_id(number), tokens, ranges)
+            put(documents, content_id(number), tokens, ranges)
             found += [(content_id(number), start, end - start) for start, end in ranges]
     return found
+
+
+def put(documents: Documents, record_id: str, tokens: Signed, ranges: list[tuple[int, int]]) -> None:
+    starts, ends = np.array(ranges).T
+    flat = Flat(tokens, np.array([0, len(tokens)]))
+    documents.extend([record_id], flat, Ranges(np.zeros(len(ranges), np.int64), starts, ends))
 
 
 def plan(records: list[tuple[int, tuple[list[int], int]]], packing: str) -> list[list[Document]]:
@@ -105,7 +113,7 @@ def test_the_summary_counts_a_repeated_record_once_and_its_tokens_each_time(tmp_
         tokens = np.zeros(10, np.int32)
         for name, ranges in ((1, [(0, 10)]), (2, [(0, 6), (6, 10)]), (3, [(0, 8)])):
             for _ in range(2):
-                documents.append(content_id(name), tokens, ranges)
+                put(documents, content_id(name), tokens, ranges)
         assert documents.summary() == {
             "records": 3,
             "documents": 8,

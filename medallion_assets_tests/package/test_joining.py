@@ -110,7 +110,7 @@ def shown(outcome: Signed | Rejected) -> Any:
 
 def outcomes(talks: Sequence[list[Row]], text: str, batch_rows: int = 50) -> list[Any]:
     batches = SFT_PAIRS.table(rows_of(talks)).to_batches(max_chunksize=batch_rows)
-    return [shown(outcome) for batch in encoded(batches, with_template(text)) for _, outcome in batch]
+    return [shown(outcome) for batch in encoded(batches, with_template(text)) for outcome in batch.each()]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -208,13 +208,7 @@ def test_turns_that_are_not_shown_are_counted_by_row() -> None:
     talks = [[*first, turn("user", "r"), turn("assistant", "b")], first]
     batches = SFT_PAIRS.table(rows_of(talks)).to_batches()
     [found] = encoded(batches, with_template(loop(THINKING, before=THOUGHT)))
-    assert [row["unshown_turns"] for row, _ in found] == [1, 0]
-
-
-def test_a_row_is_read_as_a_dict_of_it_would_be() -> None:
-    rows = rows_of([[turn("user", "q"), turn("assistant", "a")]] * 2)
-    [found] = encoded(SFT_PAIRS.table(rows).to_batches(), shipped())
-    assert [dict(row) for row, _ in found] == SFT_PAIRS.table(rows).to_pylist()
+    assert found.unshown.tolist() == [1, 0]
 
 
 @given(st.lists(conversations(), max_size=6))
@@ -226,7 +220,7 @@ def test_prompts_end_where_the_answer_begins_and_are_all_context(talks: list[lis
         for row, prompt in zip(rows_of(talks), prompts, strict=True)
     ]
     batches = RL_PROMPTS.table(rows).to_batches(max_chunksize=4)
-    found = [outcome for batch in prompts_encoded(batches, shipped()) for _, outcome in batch]
+    found = [outcome for batch in prompts_encoded(batches, shipped()) for outcome in batch.each()]
     assert all(not isinstance(each, Rejected) and (each < 0).all() for each in found)
     texts = [shipped().core.decode((~each).tolist(), skip_special_tokens=False) for each in found]
     whole = [rendered(talk).text for talk in talks]

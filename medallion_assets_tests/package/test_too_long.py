@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medallion_assets.package.list_columns import borders
 from medallion_assets.package.packing.too_long import TOO_LONG, answer_ends, ranges_of
 from medallion_assets.package.recipe import Packaging
-from medallion_assets.package.tokens.encode import Signed
+from medallion_assets.package.tokens.encode import Flat, Signed
 from medallion_assets.records import Rejected
 
 
@@ -25,8 +26,20 @@ LENGTHS = st.integers(1, 45)
 
 
 def went_on(tokens: Signed, too_long: str, max_length: int) -> list[Signed] | Rejected:
-    found = ranges_of(tokens, Packaging(max_length, too_long))
-    return found if isinstance(found, Rejected) else [tokens[start:end] for start, end in found]
+    [found] = together([tokens], too_long, max_length)
+    return found
+
+
+def together(texts: list[Signed], too_long: str, max_length: int) -> list[list[Signed] | Rejected]:
+    flat = Flat(
+        np.concatenate([np.empty(0, np.int32), *texts]), borders(np.array([*map(len, texts)], np.int64))
+    )
+    ranges, rejects = ranges_of(flat, Packaging(max_length, too_long))
+    documents = np.stack([ranges.places, ranges.starts, ranges.ends], axis=1).tolist()
+    return [
+        rejects.get(place, [texts[place][start:end] for of, start, end in documents if of == place])
+        for place in range(len(texts))
+    ]
 
 
 @given(CONVERSATIONS, st.sampled_from([*TOO_LONG]), LENGTHS)
@@ -36,6 +49,12 @@ def test_documents_are_learnable_and_short_enough(tokens: Signed, too_long: str,
         assert found.reason in ("too_long", "nothing_to_learn")
     else:
         assert all(len(each) <= max_length and (each >= 0).any() for each in found)
+
+
+@given(st.lists(st.text("aq", max_size=20).map(signed), max_size=8), st.sampled_from([*TOO_LONG]), LENGTHS)
+def test_each_of_many_goes_on_as_it_would_alone(texts: list[Signed], too_long: str, max_length: int) -> None:
+    found = together(texts, too_long, max_length)
+    assert str(found) == str([went_on(each, too_long, max_length) for each in texts])
 
 
 @given(CONVERSATIONS, st.sampled_from([*TOO_LONG]))

@@ -13,7 +13,6 @@ from medallion_assets.conform.format import load_format
 from medallion_assets.package.conversations import encoded
 from medallion_assets.package.tokens.encode import ids_and_labels
 from medallion_assets.package.tokens.tokenizer import load
-from medallion_assets.records import Rejected
 from medallion_assets.schemas import BRONZE, SFT_PAIRS
 from medallion_assets.trace.bins import document_at, documents_of
 from medallion_assets.trace.reader import open_store
@@ -39,9 +38,9 @@ def conformed_again(site: Site, origin: dict[str, Any]) -> dict[str, Any]:
 
 def tokens_of(site: Site, recipe: str, row: dict[str, Any]) -> list[int]:
     tokenizer = load(site.stages.recipes[recipe].tokenizer.folder())
-    [[(_, signed)]] = encoded(SFT_PAIRS.table([row]).to_batches(), tokenizer)
-    assert not isinstance(signed, Rejected)
-    ids, _ = ids_and_labels(signed)
+    [found] = encoded(SFT_PAIRS.table([row]).to_batches(), tokenizer)
+    assert not found.rejects
+    ids, _ = ids_and_labels(found.signed.ids)
     return list(ids)
 
 

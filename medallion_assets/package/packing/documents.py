@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from medallion_assets.package.list_columns import Numbers
 from medallion_assets.package.packing.spill import TokenSpill
-from medallion_assets.package.packing.too_long import Range
-from medallion_assets.package.tokens.encode import Signed
+from medallion_assets.package.packing.too_long import Ranges
+from medallion_assets.package.render.plain import Flags
+from medallion_assets.package.tokens.encode import Flat, Signed
 from medallion_assets.records import RECORD_ID_HEX_DIGITS
 
 Keys = np.ndarray[Any, np.dtype[np.uint64]]
@@ -48,28 +51,42 @@ class Documents:
     def lengths(self) -> Sequence[int]:
         return self._spill.lengths
 
-    def append(self, record_id: str, signed: Signed, ranges: Sequence[Range]) -> None:
-        """These ranges of the record's tokens; of the same record again, its next copy."""
-        last_id, last_copy = self._last
-        copy = last_copy + 1 if record_id == last_id else 0
-        self._last = record_id, copy
-        if not copy:
-            self._ids += bytes.fromhex(record_id)
-        record = self._count - 1
-        for start, end in ranges:
-            self._spill.append(signed[start:end])
-            self._records.append(record)
-            self._copies.append(copy)
-            self._offsets.append(start)
-        if len(ranges) > 1 or ranges[-1][1] < len(signed):
-            self._tally(ranges, tokens=len(signed), first=not copy)
+    def extend(self, record_ids: Sequence[str], signed: Flat, ranges: Ranges) -> None:
+        """These ranges, one or more of each record's tokens; of the same record again, its next copy."""
+        if not record_ids:
+            return
+        copies = self._copies_of(record_ids)
+        before = self._count
+        self._ids += bytes.fromhex(
+            "".join(id_ for id_, copy in zip(record_ids, copies.tolist(), strict=True) if not copy)
+        )
+        records = before - 1 + np.cumsum(copies == 0)
+        starts = signed.borders[ranges.places] + ranges.starts
+        self._spill.extend(signed.ids, starts, ranges.ends - ranges.starts)
+        for held, numbers in (
+            (self._records, records[ranges.places]),
+            (self._copies, copies[ranges.places]),
+            (self._offsets, ranges.starts),
+        ):
+            held.frombytes(numbers.astype(np.int32).tobytes())
+        self._tally(signed.lengths, ranges, first=copies == 0)
 
-    def _tally(self, ranges: Sequence[Range], *, tokens: int, first: bool) -> None:
-        left = tokens - ranges[-1][1]
-        self._split += first and len(ranges) > 1
-        self._pieces += len(ranges) if len(ranges) > 1 else 0
-        self._truncated += first and left > 0
-        self._cut += left
+    def _copies_of(self, record_ids: Sequence[str]) -> Numbers:
+        """How often each of these records came before it, one right after the other."""
+        last, copy = self._last
+        new = np.array([one != other for one, other in pairwise([last, *record_ids])])
+        numbers = np.arange(len(record_ids))
+        copies: Numbers = numbers - np.maximum.accumulate(np.where(new, numbers, -1 - copy))
+        self._last = record_ids[-1], int(copies[-1])
+        return copies
+
+    def _tally(self, lengths: Numbers, ranges: Ranges, *, first: Flags) -> None:
+        pieces = np.bincount(ranges.places, minlength=len(lengths))
+        left = lengths - ranges.ends[np.cumsum(pieces) - 1]
+        self._split += int((first & (pieces > 1)).sum())
+        self._pieces += int(pieces[pieces > 1].sum())
+        self._truncated += int((first & (left > 0)).sum())
+        self._cut += int(left.sum())
 
     @property
     def _count(self) -> int:

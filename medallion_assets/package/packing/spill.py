@@ -1,6 +1,6 @@
 """Token sequences of a whole partition, on disk, so that global packing needs no global memory.
 
-Belongs here: appending sequences and gathering them in another order. Does not: what they mean (encode.py).
+Belongs here: keeping sequences and gathering them in another order. Does not: what they mean (encode.py).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import TracebackType
 
 import numpy as np
 
+from medallion_assets.package.list_columns import Numbers
 from medallion_assets.package.tokens.encode import Signed
 
 ITEM_BYTES = 4
@@ -40,12 +41,12 @@ class TokenSpill:
     ) -> None:
         self._file.close()
 
-    def append(self, sequence: Signed) -> None:
-        length = len(sequence)
-        self._starts.append(self._end)
-        self.lengths.append(length)
-        self._file.write(sequence.data)
-        self._end += length
+    def extend(self, tokens: Signed, starts: Numbers, lengths: Numbers) -> None:
+        """Sequences that lie among these tokens."""
+        self._starts.frombytes((starts.astype(np.int64) + self._end).tobytes())
+        self.lengths.frombytes(lengths.astype(np.int32).tobytes())
+        self._file.write(tokens.data)
+        self._end += len(tokens)
 
     def gather(self, numbers: Sequence[int]) -> Signed:
         """These sequences, one after the other."""

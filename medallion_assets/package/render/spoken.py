@@ -54,7 +54,7 @@ def encoded_by_speech(
     here, there = tee(batches)
     encodings = encode((_both(batch, column) for batch in there), tokenizer)
     for batch, outcomes in zip(here, encodings, strict=True):
-        found = [outcome for _, outcome in outcomes]
+        found = outcomes.each()
         bare, whole = found[: batch.num_rows], found[batch.num_rows :]
         for row, outcome in zip(_says_more(batch.column(column)), whole, strict=True):
             bare[row] = _agreed(bare[row], outcome)

@@ -7,13 +7,14 @@ libraries that encode (encoders.py), bins (pack.py).
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medallion_assets.package.list_columns import borders
 from medallion_assets.package.render.plain import Flags, Numbers
 from medallion_assets.package.render.render import Rendered
 from medallion_assets.package.render.rendered_batch import Texts
@@ -30,6 +31,7 @@ SMALL_BATCH_BYTES = 1 << 30
 
 # One array carries ids and labels: a token that is learned is its id, one that is context is ~id (negative).
 Signed = np.ndarray[tuple[int], np.dtype[np.int32]]
+NONE: Signed = np.empty(0, np.int32)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,22 @@ class Flat:
 
     ids: Signed
     borders: Numbers
+
+    @property
+    def lengths(self) -> Numbers:
+        return np.diff(self.borders)
+
+    def of(self, place: int) -> Signed:
+        return self.ids[self.borders[place] : self.borders[place + 1]]
+
+    def each(self) -> list[Signed]:
+        return [self.ids[first:last] for first, last in pairwise(self.borders.tolist())]
+
+    def only(self, kept: Flags) -> Flat:
+        """The texts that are kept: bool (texts,)."""
+        if kept.all():
+            return self
+        return Flat(self.ids[np.repeat(kept, self.lengths)], borders(self.lengths[kept]))
 
 
 Encode = Callable[[Sequence[str]], Flat]
@@ -51,15 +69,28 @@ class Labeller:
     core: Tokenizer
     byte_lengths: Signed | None
 
-    def __call__(self, texts: Texts, flat: Flat) -> list[Signed | Rejected]:
+    def __call__(self, texts: Texts, flat: Flat) -> tuple[Flat, dict[int, Rejected]]:
+        """The signed ids of each text; none of those, by place, whose labels can't be placed."""
         if self.byte_lengths is None:
-            return [label_alone(self.core, texts.alone(place)) for place in range(len(texts.texts))]
+            return self._alone(texts, [NONE] * len(texts.texts), range(len(texts.texts)))
         signed, sound = _labelled(texts, flat, self.byte_lengths)
-        cuts = flat.borders.tolist()
-        found: list[Signed | Rejected] = [signed[first:last] for first, last in pairwise(cuts)]
-        for place in np.flatnonzero(~sound).tolist():
-            found[place] = label_alone(self.core, texts.alone(place))
-        return found
+        found = Flat(signed, flat.borders)
+        if sound.all():
+            return found, {}
+        return self._alone(texts, found.each(), np.flatnonzero(~sound).tolist())
+
+    def _alone(
+        self, texts: Texts, found: list[Signed], places: Iterable[int]
+    ) -> tuple[Flat, dict[int, Rejected]]:
+        """What was found, but at these places what the tokenizer's offsets tell."""
+        rejects: dict[int, Rejected] = {}
+        for place in places:
+            outcome = label_alone(self.core, texts.alone(place))
+            if isinstance(outcome, Rejected):
+                rejects[place], outcome = outcome, NONE
+            found[place] = outcome
+        lengths = np.fromiter(map(len, found), np.int64, len(found))
+        return Flat(np.concatenate([NONE, *found]), borders(lengths)), rejects
 
 
 def ids_and_labels(signed: Signed) -> tuple[Signed, Signed]:

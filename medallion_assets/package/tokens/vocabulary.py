@@ -23,18 +23,6 @@ CUTTERS = frozenset({"ByteLevel", "Split", "Digits", "Punctuation", "UnicodeScri
 Table = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 
-class _Model(msgspec.Struct):
-    type: str
-
-
-class _Settings(msgspec.Struct):
-    """Of a tokenizer.json, what decides how tokens are spelt; not its thousands of tokens."""
-
-    normalizer: dict[str, Any] | None
-    pre_tokenizer: dict[str, Any] | None
-    model: _Model
-
-
 @dataclass(frozen=True)
 class Vocabulary:
     """`byte_lengths` by id, if tokens are pieces of the text; `control` unless a text may spell a control
@@ -54,25 +42,26 @@ def vocabulary(core: Tokenizer) -> Vocabulary:
 
 
 def _byte_lengths(core: Tokenizer, spelt: Mapping[str, int], size: int) -> Table | None:
-    length = _length_in_bytes(msgspec.json.decode(core.to_str(), type=_Settings))
+    length = _length_in_bytes(core)
     if length is None:
         return None
     lengths = np.zeros(size, np.int32)
-    for text, number in spelt.items():
-        lengths[number] = length(text)
+    lengths[np.fromiter(spelt.values(), np.int64, len(spelt))] = np.fromiter(
+        map(length, spelt), np.int32, len(spelt)
+    )
     for number, token in core.get_added_tokens_decoder().items():
         lengths[number] = len(token.content.encode())
     return lengths
 
 
-def _length_in_bytes(settings: _Settings) -> Callable[[str], int] | None:
+def _length_in_bytes(core: Tokenizer) -> Callable[[str], int] | None:
     """How a token's spelling tells the length of its text; None where tokens are no pieces of a text.
 
     NFC is let through: of a text that is in that form already it changes nothing (encode.py looks).
     """
-    normalizer, cutters = settings.normalizer, list(_parts(settings.pre_tokenizer))
+    normalizer, cutters = _settings(core.normalizer), list(_parts(_settings(core.pre_tokenizer)))
     removing = any(part.get("behavior") == "Removed" or part["type"] not in CUTTERS for part in cutters)
-    if settings.model.type != "BPE" or removing:
+    if type(core.model).__name__ != "BPE" or removing:
         return None
     by_bytes = [part for part in cutters if part["type"] == "ByteLevel"]
     if by_bytes:
@@ -80,6 +69,11 @@ def _length_in_bytes(settings: _Settings) -> Callable[[str], int] | None:
         return len if plain and not any(part["add_prefix_space"] for part in by_bytes) else None
     spaces = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE_AS_LETTER}
     return _length_with_spaces if normalizer == spaces else None
+
+
+def _settings(step: Any) -> dict[str, Any] | None:
+    """Of one step, as tokenizer.json has them: writing all of that takes as long as reading its tokens."""
+    return None if step is None else msgspec.json.decode(step.__getstate__(), type=dict[str, Any])
 
 
 def _parts(step: dict[str, Any] | None) -> Iterator[dict[str, Any]]:

@@ -38,7 +38,7 @@ def made(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> Iterator[Made]
     here, there = tee(silver)
     encodings = encoded(map(_conversations, there), workshop.tokenizer)
     for batch, outcomes in zip(here, encodings, strict=True):
-        drawn = _drawn(batch, [outcome for _, outcome in outcomes], workshop)
+        drawn = _drawn(batch, outcomes.each(), workshop)
         yield _rows(batch, drawn, workshop.schema), rejects_of(batch, drawn)
 
 

@@ -7,35 +7,33 @@ length and of packing (too_long.py, pack.py) or where the rows go (stage.py).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from medallion_assets.package.conversations import UNSHOWN_TURNS, Outcomes, Row, encoded
-from medallion_assets.package.finished import Made
-from medallion_assets.package.list_columns import borders, lengths, list_array, lists
+from medallion_assets.package.conversations import Outcomes, encoded
+from medallion_assets.package.finished import Made, rejects_at
+from medallion_assets.package.list_columns import borders, lengths, list_array
 from medallion_assets.package.packing.documents import Documents
 from medallion_assets.package.packing.pack import PACKINGS
-from medallion_assets.package.packing.too_long import Range, ranges_of
+from medallion_assets.package.packing.too_long import Ranges, ranges_of
 from medallion_assets.package.recipe import Packaging, Sink, Workshop
-from medallion_assets.package.tokens.encode import Signed, ids_and_labels
-from medallion_assets.records import Rejected
-from medallion_assets.schemas import ORIGIN_AND_ID, REJECTS, TableSchema
+from medallion_assets.package.tokens.encode import Flat, ids_and_labels
+from medallion_assets.schemas import ORIGIN_AND_ID, TableSchema
 from medallion_assets.schemas_gold import IDS
 
 COLUMNS = (*ORIGIN_AND_ID, "messages", "tools")
 # A record's id, its tokens, and start and end of each of its documents, one after the other.
 CUT = pa.schema([("record_id", pa.string()), ("signed", IDS), ("ranges", IDS)])
-Document = tuple[str, Signed, Sequence[Range]]
+UNSHOWN_TURNS = "unshown_turns"
 
 
 def made(silver: Iterable[pa.RecordBatch], workshop: Workshop) -> Iterator[Made]:
     """Batch by batch, the documents and the rejects; and what is told of the records, beside those."""
     for outcomes in encoded(silver, workshop.tokenizer):
-        unshown = sum(row[UNSHOWN_TURNS] for row, kept in outcomes if not isinstance(kept, Rejected))
-        yield *_cut(outcomes, workshop.packaging), pa.table({UNSHOWN_TURNS: pa.array([unshown], pa.int64())})
+        unshown = outcomes.unshown[outcomes.rows].sum(keepdims=True)
+        yield *_cut(outcomes, workshop.packaging), pa.table({UNSHOWN_TURNS: unshown})
 
 
 def write(made: Iterable[Made], workshop: Workshop, writer: Sink) -> None:
@@ -45,8 +43,8 @@ def write(made: Iterable[Made], workshop: Workshop, writer: Sink) -> None:
     with Documents(workshop.scratch) as documents:
         for cut, rejects, told in made:
             writer.rejects(rejects)
-            for document in _documents(cut):
-                documents.append(*document)
+            for batch in cut.to_batches():
+                documents.extend(*_documents(batch))
             unshown += sum(told.column(UNSHOWN_TURNS).to_pylist())
         bins = planned(documents, rules)
         for rows in packed_rows(bins, documents, schema):
@@ -70,32 +68,27 @@ def packed_rows(
 
 def _cut(outcomes: Outcomes, rules: Packaging) -> tuple[pa.Table, pa.Table]:
     """What goes on, with its ranges, and the rejects of the others."""
-    kept: list[Document] = []
-    rejects = []
-    for row, outcome in outcomes:
-        if isinstance(outcome, Rejected):
-            rejects.append(_reject(row, outcome))
-        elif isinstance(ranges := ranges_of(outcome, rules), Rejected):
-            rejects.append(_reject(row, ranges))
-        else:
-            kept.append((row["record_id"], outcome, ranges))
+    ranges, unfit = ranges_of(outcomes.signed, rules)
+    fits = np.ones(len(outcomes.rows), bool)
+    fits[[*unfit]] = False
+    signed = outcomes.signed.only(fits)
+    pairs = np.stack([ranges.starts, ranges.ends], axis=1).ravel()
     columns = [
-        pa.array([record_id for record_id, _, _ in kept], pa.string()),
-        lists([signed for _, signed, _ in kept], IDS),
-        lists([np.array(ranges, np.int32).ravel() for _, _, ranges in kept], IDS),
+        outcomes.batch.column("record_id").take(pa.array(outcomes.rows[fits])),
+        list_array(signed.borders, signed.ids, IDS),
+        list_array(borders(2 * np.unique(ranges.places, return_counts=True)[1]), pairs, IDS),
     ]
-    return pa.Table.from_arrays(columns, schema=CUT), REJECTS.table(rejects)
+    late = {int(outcomes.rows[place]): reject for place, reject in unfit.items()}
+    return pa.Table.from_arrays(columns, schema=CUT), rejects_at(outcomes.batch, {**outcomes.rejects, **late})
 
 
-def _documents(cut: pa.Table) -> Iterator[Document]:
+def _documents(cut: pa.RecordBatch) -> tuple[list[str], Flat, Ranges]:
     """Of each record its id, its tokens and their ranges, as _cut has put them down."""
-    for batch in cut.to_batches():
-        ids, tokens, ranges = batch.columns
-        signed, pairs = tokens.flatten().to_numpy(), ranges.flatten().to_numpy().reshape(-1, 2).tolist()
-        of_tokens = pairwise(borders(lengths(tokens)).tolist())
-        of_pairs = pairwise((borders(lengths(ranges)) // 2).tolist())
-        for record_id, (a, b), (c, d) in zip(ids.to_pylist(), of_tokens, of_pairs, strict=True):
-            yield record_id, signed[a:b], pairs[c:d]
+    ids, tokens, ranges = cut.columns
+    starts, ends = ranges.flatten().to_numpy().reshape(-1, 2).T
+    places = np.repeat(np.arange(cut.num_rows), lengths(ranges) // 2)
+    signed = Flat(tokens.flatten().to_numpy(), borders(lengths(tokens)))
+    return ids.to_pylist(), signed, Ranges(places, starts, ends)
 
 
 def _row_group(bins: Sequence[Sequence[int]], documents: Documents, schema: TableSchema) -> pa.Table:
@@ -119,12 +112,3 @@ def _summary(documents: Documents, bins: int, rules: Packaging) -> dict[str, Any
     counts, room = documents.summary(), bins * rules.max_length
     efficiency = round(counts["tokens"] / room, 6) if room else None
     return {**counts, "bins": bins, "packing_efficiency": efficiency}
-
-
-def _reject(row: Row, reject: Rejected) -> dict[str, Any]:
-    return {
-        "stage": "package",
-        "reason": reject.reason,
-        "detail": reject.detail,
-        **{name: row[name] for name in ORIGIN_AND_ID},
-    }
