@@ -38,6 +38,8 @@ eval_sets: [{{name: evals, fields: [text]}}]
 decontamination: {{rule: any_match, ngram: 13}}
 recipes: [{{name: sft, unit: sft_pairs, tokenizer: {{path: {TOKENIZER}}}, max_length: 4096}}]
 """
+# As make setup does: an instance is made once.
+MAKE_HOME = [sys.executable, "-c", "import dagster; dagster.DagsterInstance.get().dispose()"]
 DEFINITIONS = """
 from pathlib import Path
 from medallion_assets import build_pipeline
@@ -64,8 +66,10 @@ def ours(given: Given, work: Path) -> Cost:
     (work / "defs.py").write_text(DEFINITIONS)
     dagster = str(Path(sys.executable).with_name("dagster"))
     command = [dagster, "asset", "materialize", "-f", "defs.py", "--select", "*", "--partition", DAY]
-    environment = {"MEDALLION_DATA": str(work / "data"), "DAGSTER_HOME": str(work / "home")}
-    return cost_of(command, work, environment={**environment, "PYTHONPATH": str(project_folder())})
+    places = {"MEDALLION_DATA": str(work / "data"), "DAGSTER_HOME": str(work / "home")}
+    environment = {**places, "PYTHONPATH": str(project_folder())}
+    run(MAKE_HOME, environment=environment, folder=work, log=work / "log")
+    return cost_of(command, work, environment=environment)
 
 
 def land(export: Path, folder: Path) -> None:
