@@ -34,7 +34,7 @@ from medallion_assets.checks.releases import audit_check
 from medallion_assets.checks.store_checks import store_asset, store_checks
 from medallion_assets.config.file import ConfigError, check, load_config
 from medallion_assets.config.pipeline import PipelineConfig
-from medallion_assets.fanout.backend import backend_of
+from medallion_assets.fanout.backends import backend_of
 from medallion_assets.fanout.partitions import Fanout
 from medallion_assets.release.cut import Plan
 from medallion_assets.release.drift import Today

@@ -17,7 +17,7 @@ from medallion_assets.config.release import ReleaseConfig
 from medallion_assets.config.stream import StreamConfig
 from medallion_assets.config.watch import DiskRoomConfig, Duration, SettleConfig
 from medallion_assets.conform.delivery import Options
-from medallion_assets.fanout.backend import BackendName
+from medallion_assets.fanout.backends import BackendName
 from medallion_assets.records import canonical_json
 from medallion_assets.schemas import DATA_UNITS, PREFERENCE_UNIT, SFT_UNIT
 

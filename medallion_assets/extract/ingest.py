@@ -19,7 +19,8 @@ from medallion_assets.extract.limits import DEFAULT_LIMITS, Limits
 from medallion_assets.schemas import BRONZE
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import Part
-from medallion_assets.storage.place import Place, place_at
+from medallion_assets.storage.place import Place
+from medallion_assets.storage.places import place_at
 from medallion_assets.storage.store import WriteInstead
 
 RAW_NAME = "_raw"  # in a source's folder of the store, the bytes of its exports

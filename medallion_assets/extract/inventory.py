@@ -24,7 +24,8 @@ import msgspec
 
 from medallion_assets.extract.ledger import Claim, Ledger
 from medallion_assets.storage import files
-from medallion_assets.storage.place import Place, place_at
+from medallion_assets.storage.place import Place
+from medallion_assets.storage.places import place_at
 
 # A file is taken once nobody has it open for writing and it has been left alone for this long.
 SETTLE_SECONDS = 2.0

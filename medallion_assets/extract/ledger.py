@@ -14,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from medallion_assets.storage.place import Place, place_at
+from medallion_assets.storage.place import Place
+from medallion_assets.storage.places import place_at
 
 LEDGER_NAME = "_exports"
 SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -1,18 +1,18 @@
 """The interface of a fan-out: an ordered map of a pure function over named tasks.
 
-Belongs here: what backends promise, their errors, and the table of them. Does not: how any of them works.
+Belongs here: what backends promise, their errors, and the plain loop. Does not: the others, or which one is
+meant (backends.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-BackendName = Literal["local", "pool", "ray"]
 # Closing them ends what is at work.
 Results = Generator[R, None, None]
 # Told which tasks are at work, whenever one ends and every few seconds.
@@ -102,27 +102,3 @@ class Local:
 
 
 LOCAL = Local()
-
-
-def backend_of(name: BackendName, workers: int | None = None) -> Backend:
-    """`workers` is how many tasks run at once, if not as many as there are processors."""
-    return BACKENDS[name](workers)
-
-
-def _pool(workers: int | None) -> Backend:
-    from medallion_assets.fanout.pool import Pool
-
-    return Pool(workers)
-
-
-def _ray(workers: int | None) -> Backend:
-    from medallion_assets.fanout.ray_tasks import RayTasks
-
-    return RayTasks(workers)
-
-
-BACKENDS: dict[str, Callable[[int | None], Backend]] = {
-    "local": lambda _: LOCAL,
-    "pool": _pool,
-    "ray": _ray,
-}

@@ -20,7 +20,7 @@ from medallion_assets.release.verify import altered, strangers
 from medallion_assets.storage.files import MISSING
 from medallion_assets.storage.manifest import MANIFEST_NAME, DamagedManifest, Manifest, NewerManifest
 from medallion_assets.storage.place import Place as StorePlace
-from medallion_assets.storage.place import place_at
+from medallion_assets.storage.places import place_at
 
 BRONZE = "bronze"
 # Of the root's folders, those that hold no table.

@@ -20,7 +20,8 @@ from medallion_assets.release.errors import DamagedRelease, NoRelease
 from medallion_assets.roots import BUCKET_SCHEME, Roots
 from medallion_assets.schemas import RL_CURRICULUM
 from medallion_assets.storage.manifest import Part
-from medallion_assets.storage.place import Place, place_at
+from medallion_assets.storage.place import Place
+from medallion_assets.storage.places import place_at
 
 RELEASES = "releases"
 MANIFEST_NAME = "manifest.json"

@@ -1,8 +1,9 @@
 """Where a store lies: in a folder, or on a bucket with a working folder on this machine.
 
-Belongs here: what the store asks of a place, whichever it is, and how it is chosen. Does not: the protocols
-of partitions (store.py), or either place's own work (folder.py, bucket.py). Names are relative to the root,
-with slashes. Whatever is read lies in a file below `root` first, so that nobody else knows of buckets.
+Belongs here: what the store asks of a place, whichever it is. Does not: which one is meant (places.py), the
+protocols of partitions (store.py), or either place's own work (folder.py, bucket.py). Names are relative to
+the root, with slashes. Whatever is read lies in a file below `root` first, so that nobody else knows of
+buckets.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
 
-from medallion_assets.roots import BUCKET_SCHEME
 from medallion_assets.storage.manifest import Manifest, Part
 
 if TYPE_CHECKING:
@@ -175,18 +175,3 @@ class Place(Protocol):
     ) -> list[Path]:
         """Removes what no manifest names and is older than the grace period; says what it was."""
         ...
-
-
-def place_at(data: str | Path | Place) -> Place:
-    """The place at a path, or at a URL as in s3://bucket/prefix."""
-    if isinstance(data, Path):
-        from medallion_assets.storage.folder import Folder
-
-        return Folder(data)
-    if not isinstance(data, str):
-        return data
-    if not data.startswith(BUCKET_SCHEME):
-        return place_at(Path(data))
-    from medallion_assets.storage.s3.bucket import bucket_at
-
-    return bucket_at(data)

@@ -20,7 +20,8 @@ import pyarrow as pa
 from medallion_assets.storage import files
 from medallion_assets.storage.manifest import Digests, Manifest, Part, content_hash, digest_of
 from medallion_assets.storage.parts import PartWriter, read_batches
-from medallion_assets.storage.place import GRACE_SECONDS, Entry, Generation, Place, Stamp, place_at
+from medallion_assets.storage.place import GRACE_SECONDS, Entry, Generation, Place, Stamp
+from medallion_assets.storage.places import place_at
 from medallion_assets.storage.tables import (
     CURRENT_VERSION_NAME,
     SAFE_NAME,

@@ -24,8 +24,7 @@ from medallion_assets.streaming.journal import lines_in
 from medallion_assets.streaming.places import Places
 from medallion_assets.streaming.positions import LOG, LoggedStep, read_log
 from medallion_assets.streaming.prepared import Plan, prepared
-from medallion_assets.streaming.rows import OFFSET, PARTITION, served
-from medallion_assets.streaming.serve import Step
+from medallion_assets.streaming.rows import OFFSET, PARTITION, Step, served
 
 Found = dict[Position, list[bytes]]
 

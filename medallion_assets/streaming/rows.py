@@ -1,8 +1,9 @@
-"""The columns of rollouts on their way to trainers: the unit's, and where each stood in its topic."""
+"""Rollouts on their way to trainers: the unit's columns, where each stood in its topic, and their steps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -14,6 +15,14 @@ SERVED_SCHEMA = RL_ROLLOUTS.without_origin
 ROW_SCHEMA = pa.schema(
     [*SERVED_SCHEMA, pa.field(PARTITION, pa.int32(), False), pa.field(OFFSET, pa.string(), False)]
 )
+
+
+@dataclass(frozen=True)
+class Step:
+    """`rows` of the unit rl_rollouts, without where bronze has them. `number` counts a trainer's steps."""
+
+    number: int
+    rows: pa.Table
 
 
 def with_positions(rows: pa.Table, positions: Sequence[Position]) -> pa.Table:

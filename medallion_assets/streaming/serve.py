@@ -11,7 +11,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,7 +29,8 @@ from medallion_assets.streaming.positions import (
     StepLog,
     write_position,
 )
-from medallion_assets.streaming.rows import OFFSET, PARTITION, served
+from medallion_assets.streaming.replay import replayed
+from medallion_assets.streaming.rows import OFFSET, PARTITION, Step, served
 
 CONSUMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}", re.ASCII)
 LOOK_EVERY_SECONDS = 0.05
@@ -38,14 +38,6 @@ POSITION_EVERY_SECONDS = 0.2
 REPEATED, STALE, MISSED = "repeated", "stale_policy", "missed_chunks"
 CHUNK, ROW, PLAN = "chunk", "row", "plan"
 GIVEN = (PARTITION, OFFSET, "record_id", "rollout_key", "run", "policy_version")
-
-
-@dataclass(frozen=True)
-class Step:
-    """`rows` of the unit rl_rollouts, without where bronze has them. `number` counts a trainer's steps."""
-
-    number: int
-    rows: pa.Table
 
 
 def load_stream(
@@ -76,8 +68,6 @@ def load_stream(
             raise StreamInUse(f"{consumer!r} is read by another process; end it, or choose another name")
         reading = Reading(places, folder)
         if after is not None:
-            from medallion_assets.streaming.replay import replayed
-
             yield from replayed(places, folder, first=after + 1)
         try:
             while (step := reading.next(rows, patience)) is not None:
@@ -91,8 +81,6 @@ def replay(name: str | Path, *, consumer: str, first: int = 1, last: int | None 
 
     Raises NotAsServed where a row can't be made again as it was.
     """
-    from medallion_assets.streaming.replay import replayed
-
     places = places_of(name)
     folder = places.consumers / consumer
     if not (folder / LOG).exists():

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medallion_assets.fanout.backend import LOCAL, Backend, Task, TaskFailed, backend_of
+from medallion_assets.fanout.backend import LOCAL, Backend, Task, TaskFailed
+from medallion_assets.fanout.backends import backend_of
 from medallion_assets.fanout.call import Call, Done, Outcome, perform
 from medallion_assets.fanout.in_order import AHEAD, in_order
 from medallion_assets.fanout.pool import Pool

@@ -25,7 +25,7 @@ from medallion_assets.release.loading import load
 from medallion_assets.release.manifest import find_release, release_names
 from medallion_assets.roots import project_folder
 from medallion_assets.storage import attempts, catalogue
-from medallion_assets.storage.place import place_at
+from medallion_assets.storage.places import place_at
 from medallion_assets.storage.present import present_files
 from medallion_assets.storage.s3 import sweeping
 from medallion_assets.storage.s3.together import together

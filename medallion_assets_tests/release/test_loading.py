@@ -19,8 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medallion_assets.release import Stream, load, loading, paths
-from medallion_assets.release import stream as streaming
+from medallion_assets.release import Stream, blocks, load, loading, paths
 from medallion_assets.release.errors import DamagedRelease, NoRelease
 from medallion_assets.release.manifest import Release
 from medallion_assets_tests.release.releases import (
@@ -62,8 +61,8 @@ def release(site: ReleaseSite) -> Release:
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """So that the sample has several; and nothing is left in the user's own cache."""
-    monkeypatch.setattr(streaming, "BLOCK_BYTES", 1)
-    monkeypatch.setattr(streaming, "SLICE_ROWS", 7)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(blocks, "SLICE_ROWS", 7)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
 
 
@@ -178,8 +177,8 @@ def test_a_seed_and_an_epoch_name_one_order(release: Release) -> None:
 
 def test_days_meet_in_a_block(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a shuffled stream would still be sorted by day."""
-    monkeypatch.setattr(streaming, "BLOCK_BYTES", 1 << 20)
-    monkeypatch.setattr(streaming, "LEAST_BLOCKS", 1)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1 << 20)
+    monkeypatch.setattr(blocks, "LEAST_BLOCKS", 1)
     day = {row: file.partition for file in release.manifest.data("plain") for row in _ids_in(release, file)}
     days = [day[row] for row in ids(load(release.folder, "plain", streaming=Stream(seed=1)))]
     changes = sum(before != after for before, after in pairwise(days))
