@@ -137,6 +137,8 @@ def _memory(random: Any, layer: str) -> Disturb:
 
 
 def _limit_memory(more: int) -> None:
+    # Where a backtrace is asked for, Rust's runtime that lacks memory to print one waits for itself for ever.
+    os.environ["RUST_BACKTRACE"] = "0"
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     _limit(resource.RLIMIT_AS, pages * PAGE + more)
 
