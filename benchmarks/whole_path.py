@@ -59,7 +59,7 @@ class Given:
 
 
 def ours(given: Given, work: Path) -> Cost:
-    """One run of one partition from the command line: gold, what it is made of, and the checks of all that."""
+    """One run of one partition from the command line: gold, what it is made of, and the checks of it all."""
     land(given.rows, work / "data" / "landing" / "rows")
     land(given.evals, work / "data" / "landing" / "evals" / "evals")
     (work / "home").mkdir()
