@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medallion_assets.package.list_columns import borders
 from medallion_assets.package.packing.documents import Documents
 from medallion_assets.package.packing.pack import PACKINGS
 from medallion_assets.package.packing.too_long import Ranges
-from medallion_assets.package.tokens.encode import Flat, Signed
+from medallion_assets.package.tokens.encode import Flat
 from medallion_assets.records import content_id
 
 # By record: the lengths of its pieces, and how often it is taken.
@@ -26,29 +27,39 @@ RECORDS = st.lists(
 Document = tuple[str, int, int]  # record id, offset, length
 
 
-def kept(documents: Documents, records: list[tuple[int, tuple[list[int], int]]]) -> list[Document]:
-    """Fills it with these numbered records; returns what should be in it."""
-    found: list[Document] = []
-    for number, (lengths, times) in records:
-        borders = np.cumsum([0, *lengths]).tolist()
-        tokens = np.arange(number * 1000, number * 1000 + borders[-1], dtype=np.int32)
-        ranges = list(itertools.pairwise(borders))
-        for _ in range(times):
-            put(documents, content_id(number), tokens, ranges)
-            found += [(content_id(number), start, end - start) for start, end in ranges]
-    return found
+def kept(
+    documents: Documents, records: list[tuple[int, tuple[list[int], int]]], *, at_once: int = 1
+) -> list[Document]:
+    """Fills it with these numbered records, so many at once; returns what should be in it."""
+    taken = [
+        (content_id(number), lengths, number) for number, (lengths, times) in records for _ in range(times)
+    ]
+    for start in range(0, len(taken), at_once):
+        put(documents, taken[start : start + at_once])
+    return [
+        (record_id, start, end - start)
+        for record_id, lengths, _ in taken
+        for start, end in itertools.pairwise(borders(np.array(lengths)).tolist())
+    ]
 
 
-def put(documents: Documents, record_id: str, tokens: Signed, ranges: list[tuple[int, int]]) -> None:
-    starts, ends = np.array(ranges).T
-    flat = Flat(tokens, np.array([0, len(tokens)]))
-    documents.extend([record_id], flat, Ranges(np.zeros(len(ranges), np.int64), starts, ends))
+def put(documents: Documents, records: list[tuple[str, list[int], int]]) -> None:
+    """By record its id, the lengths of its pieces, and a number that its tokens tell."""
+    pieces = np.array([length for _, lengths, _ in records for length in lengths])
+    places = np.repeat(np.arange(len(records)), [len(lengths) for _, lengths, _ in records])
+    whole = borders(np.bincount(places, pieces).astype(np.int64))
+    tokens = [number * 1000 + at for _, lengths, number in records for at in range(sum(lengths))]
+    ends = np.cumsum(pieces) - whole[places]
+    signed = Flat(np.array(tokens, np.int32), whole)
+    documents.extend([record_id for record_id, _, _ in records], signed, Ranges(places, ends - pieces, ends))
 
 
-def plan(records: list[tuple[int, tuple[list[int], int]]], packing: str) -> list[list[Document]]:
+def plan(
+    records: list[tuple[int, tuple[list[int], int]]], packing: str, *, at_once: int = 1
+) -> list[list[Document]]:
     """The bins in training order, as what lies in them."""
     with TemporaryDirectory() as folder, Documents(Path(folder)) as documents:
-        kept(documents, records)
+        kept(documents, records, at_once=at_once)
         bins = documents.shuffled(PACKINGS[packing](documents.lengths, documents.packing_order(), 12))
         return [
             list(
@@ -63,12 +74,12 @@ def plan(records: list[tuple[int, tuple[list[int], int]]], packing: str) -> list
         ]
 
 
-@given(RECORDS, st.sampled_from([*PACKINGS]))
+@given(RECORDS, st.sampled_from([*PACKINGS]), st.integers(1, 30))
 @settings(max_examples=50)
-def test_every_document_and_token_is_packed_once(records: Any, packing: str) -> None:
+def test_every_document_and_token_is_packed_once(records: Any, packing: str, at_once: int) -> None:
     numbered = list(enumerate(records))
     with TemporaryDirectory() as folder, Documents(Path(folder)) as documents:
-        expected = kept(documents, numbered)
+        expected = kept(documents, numbered, at_once=at_once)
         everything = list(range(len(expected)))
         tokens = documents.tokens(everything).tolist()
         assert tokens == [
@@ -77,7 +88,9 @@ def test_every_document_and_token_is_packed_once(records: Any, packing: str) -> 
             for _ in range(times)
             for at in range(sum(lengths))
         ]
-    assert Counter(each for bin_ in plan(numbered, packing) for each in bin_) == Counter(expected)
+    bins = plan(numbered, packing, at_once=at_once)
+    assert Counter(each for bin_ in bins for each in bin_) == Counter(expected)
+    assert bins == plan(numbered, packing)
 
 
 @given(RECORDS, st.randoms(use_true_random=False), st.sampled_from([*PACKINGS]))
@@ -110,10 +123,10 @@ def test_training_order_says_nothing_of_the_order_of_packing(tmp_path: Path) -> 
 
 def test_the_summary_counts_a_repeated_record_once_and_its_tokens_each_time(tmp_path: Path) -> None:
     with Documents(tmp_path) as documents:
-        tokens = np.zeros(10, np.int32)
-        for name, ranges in ((1, [(0, 10)]), (2, [(0, 6), (6, 10)]), (3, [(0, 8)])):
-            for _ in range(2):
-                put(documents, content_id(name), tokens, ranges)
+        names = [content_id(name) for name in (1, 1, 2, 2, 3, 3)]
+        tokens = Flat(np.zeros(60, np.int32), np.arange(0, 61, 10))
+        places, ends = np.array([0, 1, 2, 2, 3, 3, 4, 5]), np.array([10, 10, 6, 10, 6, 10, 8, 8])
+        documents.extend(names, tokens, Ranges(places, np.array([0, 0, 0, 6, 0, 6, 0, 0]), ends))
         assert documents.summary() == {
             "records": 3,
             "documents": 8,
