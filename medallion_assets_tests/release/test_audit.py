@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,20 +32,6 @@ Pins = dict[str, Any]
 
 
 CONFIG = with_releases(EVERYTHING | {"layouts": ["megatron", "axolotl"]})
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pristine")
-    three_days(folder, CONFIG).cut()
-    return folder
-
-
-@pytest.fixture
-def site(pristine: Path, tmp_path: Path) -> ReleaseSite:
-    """A copy for each test to spoil."""
-    shutil.copytree(pristine, tmp_path, dirs_exist_ok=True)
-    return ReleaseSite(tmp_path, CONFIG)
 
 
 def repin(release: Release, change: Callable[[Pins], None]) -> None:

@@ -11,23 +11,10 @@ from typing import Any
 import pytest
 
 from medallion_assets.release.manifest import Release
-from medallion_assets_tests.release.releases import ReleaseSite, medallion, three_days, with_releases
+from medallion_assets_tests.release.releases import ReleaseSite, medallion, with_releases
 
 CONFIG = with_releases({"name": "v1", "recipes": ["packed"], "from": "2024-09-01", "to": "2024-09-01"})
 Pins = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pristine")
-    three_days(folder, CONFIG).cut()
-    return folder
-
-
-@pytest.fixture
-def site(pristine: Path, tmp_path: Path) -> ReleaseSite:
-    shutil.copytree(pristine, tmp_path, dirs_exist_ok=True)
-    return ReleaseSite(tmp_path, CONFIG)
 
 
 def found(site: ReleaseSite) -> list[tuple[str, str, str]]:
