@@ -29,7 +29,6 @@ from medallion_assets.streaming.positions import (
     StepLog,
     write_position,
 )
-from medallion_assets.streaming.replay import replayed
 from medallion_assets.streaming.rows import OFFSET, PARTITION, Step, served
 
 CONSUMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}", re.ASCII)
@@ -68,6 +67,9 @@ def load_stream(
             raise StreamInUse(f"{consumer!r} is read by another process; end it, or choose another name")
         reading = Reading(places, folder)
         if after is not None:
+            # Here, since it conforms rows, which takes libraries that training environments may lack.
+            from medallion_assets.streaming.replay import replayed
+
             yield from replayed(places, folder, first=after + 1)
         try:
             while (step := reading.next(rows, patience)) is not None:
@@ -81,6 +83,8 @@ def replay(name: str | Path, *, consumer: str, first: int = 1, last: int | None 
 
     Raises NotAsServed where a row can't be made again as it was.
     """
+    from medallion_assets.streaming.replay import replayed
+
     places = places_of(name)
     folder = places.consumers / consumer
     if not (folder / LOG).exists():

@@ -34,7 +34,7 @@ TRAINING_SCRIPT = """
 import builtins, json, sys
 allowed = builtins.__import__
 def only_light(name, *rest, **kw):
-    if name.split(".")[0] in {"dagster", "duckdb", "transformers", "tokenizers", "pydantic"}:
+    if name.split(".")[0] in {"dagster", "duckdb", "ftfy", "pydantic", "tokenizers", "transformers"}:
         raise ImportError(f"a training environment has no {name}")
     return allowed(name, *rest, **kw)
 builtins.__import__ = only_light
